@@ -1,0 +1,116 @@
+import type { Principal } from '../identity/principal.ts'
+import type { Findings } from '../dlp/finding.ts'
+import type { PolicyVerdict } from '../policy/verdict.ts'
+import type { Taint } from '../detection/provenance.ts'
+import type { Receipt } from '../ports/evidence-log.ts'
+import type { Json, JsonObject } from '../ports/json.ts'
+import type { CallTrace } from '../ports/observer.ts'
+import type { Tool, ToolResult } from '../ports/tool.ts'
+import type { Answer } from './outcome.ts'
+
+/** How the caller shows who it is. */
+export type Credential =
+  | { readonly kind: 'bearer'; readonly token: string }
+  /** A local process that was started with this identity, on stdio in development. */
+  | { readonly kind: 'process'; readonly processId: string }
+  | { readonly kind: 'none' }
+
+/** The agent's own account of what it is doing. A claim: limits never let it lower a count. */
+export interface PlanClaim {
+  readonly id?: string
+  readonly step?: number
+  readonly depth?: number
+  readonly retry?: number
+  readonly goal?: string
+}
+
+/** A call as it arrived: parsed once, frozen, judged and executed as this same object. */
+export interface Received {
+  /** Random id of this call; the only detail an internal error shows. */
+  readonly id: string
+  readonly atMs: number
+  readonly transport: 'http' | 'stdio'
+  readonly protocolVersion: string
+  readonly requestId?: string
+  /** Protocol session of the 2025 revisions. Never authentication. */
+  readonly mcpSession?: string
+  readonly client?: string
+  readonly credential: Credential
+  readonly toolName: string
+  /** The tool of that name in the catalog in force, if there is one. */
+  readonly tool?: Tool
+  readonly rawArgs: Json
+  readonly plan: PlanClaim
+  readonly trace: CallTrace
+  /** Aborted when the caller goes away or the call's time is up. */
+  readonly signal: AbortSignal
+}
+
+export interface Identified {
+  readonly who: Principal
+}
+
+export interface Limited {
+  readonly limits: {
+    /** Our count and the claim, the larger. */
+    readonly planDepth: number
+    readonly retry: number
+    readonly budgetUsedMicroUsd: number
+    readonly budgetLimitMicroUsd?: number
+  }
+  /** Gives back what the call took, once. Says how it ended, for the stop rules. */
+  readonly release: (ended: 'ok' | 'not') => void
+}
+
+export interface Validated {
+  /** The tool, now that there certainly is one. */
+  readonly checked: Tool
+  readonly args: JsonObject
+}
+
+export interface Inspected {
+  readonly found: Findings
+  readonly taint: Taint
+  /** Where the call will connect, when its arguments say so. */
+  readonly destination?: { readonly url: URL; readonly domain: string; readonly allowed: boolean }
+  /** The ticket named in the arguments, when its register confirms it for this principal and tool. */
+  readonly ticket?: string
+}
+
+export interface Decided {
+  readonly verdict: PolicyVerdict
+  /** Region of the backend that serves the call. */
+  readonly region: string
+  /** What the tool is given: the arguments, with what must not leave rewritten. */
+  readonly sent: JsonObject
+}
+
+export interface Deduplicated {
+  readonly idem?: { readonly storeKey: string; readonly keyDigest: string }
+}
+
+export interface Committed {
+  /** Receipt of the durable intent, for everything that is not a read. */
+  readonly intent?: Receipt
+}
+
+/** What is known when every gate is passed. */
+export type Ready = Received & Identified & Limited & Validated & Inspected & Decided & Deduplicated & Committed
+
+export interface Invoked {
+  readonly result: ToolResult
+}
+
+export interface Redacted {
+  readonly answer: Answer
+  /** What was found in the result. */
+  readonly shown: Findings
+  /** Injection markers in the result. */
+  readonly markers: number
+}
+
+/** What is known of a call that went all the way. */
+export type Answered = Ready & Invoked & Redacted
+
+/** What is known of a call that ended early: at least that it arrived. */
+export type Partly = Received & Partial<Answered>

@@ -1,0 +1,95 @@
+import type { Clock } from '../ports/clock.ts'
+import type { Json, JsonObject } from '../ports/json.ts'
+import type { StateStore } from '../ports/state-store.ts'
+import type { Decided, Deduplicated, Identified, Partly, Received, Validated } from './call.ts'
+import type { Answer, Outcome } from './outcome.ts'
+import { pass, refuse, type Stage, type Verdict } from './pipeline.ts'
+
+const keepMs = 24 * 3600 * 1000
+
+type Known = Received & Identified & Validated & Decided
+
+export interface DeduplicateParts {
+  readonly state: StateStore
+  readonly clock: Clock
+  /** Keyed digest of anything, per tenant, hex. Idempotency keys are chosen by clients, so they are never stored as they are. */
+  readonly digest: (tenant: string, value: Json) => string
+}
+
+export interface Idempotency {
+  readonly stage: Stage<Known, Deduplicated>
+  /** Keeps the answer of a call, or gives its key back, once its ending is durable. */
+  settle(call: Partly, outcome: Outcome): Promise<void>
+}
+
+/** Asks whether a write was done already. A key is bound to tenant, tool and arguments, and lives 24 hours. */
+export function deduplicate(parts: DeduplicateParts): Idempotency {
+  return { stage: (call) => claim(parts, call), settle: (call, outcome) => settle(parts, call, outcome) }
+}
+
+async function claim({ state, clock, digest }: DeduplicateParts, call: Known): Promise<Verdict<Deduplicated>> {
+  if (!call.checked.needsIdemKey) return pass({})
+  const { idemKey, ...body } = call.args
+  if (typeof idemKey !== 'string') {
+    return refuse({
+      code: 'idempotency_key_required',
+      message: 'This tool changes things: pass a UUID in idemKey, the same one when you repeat the call.',
+      field: 'idemKey',
+    })
+  }
+  const tool = call.checked.definition.name
+  const keyDigest = digest(call.who.tenant, idemKey)
+  const storeKey = `${call.who.tenant}/${tool}/${keyDigest}`
+  const found = await state.claim(storeKey, digest(call.who.tenant, body), clock.nowMs())
+  switch (found.kind) {
+    case 'new':
+      return pass({ idem: { storeKey, keyDigest } })
+    case 'done':
+      return repeat(found.answer)
+    case 'running':
+      return refuse({
+        code: 'idempotency_conflict',
+        message: 'The same call is still running.',
+        field: 'idemKey',
+        retryAfterMs: 1000,
+      })
+    case 'conflict':
+      return refuse({
+        code: 'idempotency_conflict',
+        message: 'This idemKey was used with other arguments. Take a new one.',
+        field: 'idemKey',
+      })
+    case 'unknown':
+      return refuse({
+        code: 'outcome_unknown',
+        message:
+          'An earlier call with this idemKey was cut off; nobody knows whether it took effect. Look before you repeat it.',
+        field: 'idemKey',
+      })
+  }
+}
+
+function repeat(stored: JsonObject): Verdict<never> {
+  const { callId, answer } = stored as unknown as { readonly callId: string; readonly answer: Answer }
+  const [first, ...rest] = answer.content
+  const told = first?.type === 'text' ? `OK (idempotent): ${first.text}` : 'OK (idempotent)'
+  const content = [{ type: 'text' as const, text: told }, ...(first?.type === 'text' ? rest : answer.content)]
+  return { kind: 'answer', answer: { ...answer, content }, replayOf: callId }
+}
+
+async function settle({ state, clock }: DeduplicateParts, call: Partly, outcome: Outcome): Promise<void> {
+  if (!call.idem) return
+  const { storeKey } = call.idem
+  if (outcome.kind === 'ok') {
+    const stored = { callId: call.id, answer: outcome.answer as unknown as JsonObject }
+    return state.settle(storeKey, stored, clock.nowMs() + keepMs)
+  }
+  return tookEffect(call, outcome) ? state.doubt(storeKey) : state.release(storeKey)
+}
+
+/** Once the intent is durable, only the other end's own word that nothing happened gives the key back. */
+function tookEffect(call: Partly, outcome: Outcome): boolean {
+  return (
+    call.intent !== undefined && outcome.kind === 'failed' && outcome.refusal.denied.code !== 'upstream_unavailable'
+  )
+}

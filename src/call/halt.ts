@@ -1,0 +1,61 @@
+import type { Effect } from '../ports/tool.ts'
+import type { Identified, Received } from './call.ts'
+import type { Code } from './outcome.ts'
+import { pass, refuse, type Stage, type Verdict } from './pipeline.ts'
+
+/** What a kill switch may look at. */
+export interface HaltQuery {
+  readonly tenant: string
+  readonly session: string
+  readonly actor: string
+  readonly tool: string
+  readonly effect: Effect
+  readonly scopes: readonly string[]
+  readonly jti?: string
+  readonly domain?: string
+}
+
+/** A switch that forbids the call. */
+export interface Halted {
+  readonly switchId: string
+  readonly kind: string
+  readonly target: string
+  readonly code: Code
+  readonly message: string
+  readonly retryAfterMs?: number
+}
+
+/** What is forbidden now, from memory. Never waits. */
+export type Forbids = (query: HaltQuery) => Halted | undefined
+
+/** Told of each refusal by a switch, so that enforcement leaves evidence. Must not throw. */
+export type Enforced = (halted: Halted, call: Received & Identified) => void
+
+/** Asks whether someone has pulled a kill switch. Reads memory only, so an engaged switch holds from the next call on. */
+export function halt(forbids: Forbids, enforced: Enforced): Stage<Received & Identified, object> {
+  return (call) => {
+    const halted = forbids(queryOf(call))
+    if (!halted) return pass({})
+    enforced(halted, call)
+    return haltedBy(halted)
+  }
+}
+
+/** An unknown tool counts as one that can change things. */
+export function queryOf({ who, toolName, tool }: Received & Identified, domain?: string): HaltQuery {
+  return {
+    tenant: who.tenant,
+    session: who.session,
+    actor: who.actor.id,
+    tool: toolName,
+    effect: tool?.effect ?? 'destructive',
+    scopes: who.scopes,
+    ...(who.jti !== undefined && { jti: who.jti }),
+    ...(domain !== undefined && { domain }),
+  }
+}
+
+/** The refusal an engaged switch makes. */
+export function haltedBy({ code, message, retryAfterMs, switchId }: Halted): Verdict<never> {
+  return refuse({ code, message, ...(retryAfterMs !== undefined && { retryAfterMs }) }, { switchId })
+}

@@ -1,0 +1,115 @@
+import type { Part } from '../ports/observer.ts'
+import type { Received } from './call.ts'
+import type { Answer, Refusal } from './outcome.ts'
+
+/** What a stage says of a call. */
+export type Verdict<Learned> =
+  /** Go on, knowing this much more. */
+  | { readonly kind: 'pass'; readonly learned: Learned }
+  /** Stop: nothing outside has changed. */
+  | { readonly kind: 'refuse'; readonly refusal: Refusal }
+  /** Stop: something outside may have changed, and there is no answer to show for it. */
+  | { readonly kind: 'fail'; readonly refusal: Refusal }
+  /** Stop: this call was answered before, and here is that answer. */
+  | { readonly kind: 'answer'; readonly answer: Answer; readonly replayOf: string }
+
+/** One stage: what it must know, and what it learns. It knows nothing of spans, timers or what comes after it. */
+export type Stage<Known, Learned> = (call: Known) => Verdict<Learned> | Promise<Verdict<Learned>>
+
+/** How a run ended: with everything learned, or at the stage that stopped it with what was known by then. */
+export type Run<Known> =
+  | { readonly kind: 'through'; readonly call: Known; readonly us: Timings }
+  | {
+      readonly kind: 'stopped'
+      readonly at: Part
+      readonly verdict: Exclude<Verdict<never>, { kind: 'pass' }>
+      readonly call: Received
+      readonly us: Timings
+    }
+
+/** Microseconds spent in each stage. */
+export type Timings = Readonly<Partial<Record<Part, number>>>
+
+export interface Pipeline<Known extends Received> {
+  /** Adds a stage. Does not compile where the stage needs something no earlier stage has learned. */
+  use<Learned extends object>(name: Part, stage: Stage<Known, Learned>): Pipeline<Known & Learned>
+  run(call: Received): Promise<Run<Known>>
+}
+
+interface Step {
+  readonly name: Part
+  readonly stage: Stage<never, object>
+}
+
+/** Pass, with what was learned. */
+export const pass = <Learned>(learned: Learned): Verdict<Learned> => ({ kind: 'pass', learned })
+
+/** Refuse, with what the agent is told and what only operators see. */
+export const refuse = (denied: Refusal['denied'], more: Omit<Refusal, 'denied'> = {}): Verdict<never> => ({
+  kind: 'refuse',
+  refusal: { denied, ...more },
+})
+
+/**
+ * A list of stages that fails closed: a stage that throws, outlasts `stageTimeoutMs`, says something that is no verdict,
+ * or claims to have learned what was known before, ends the call with the code `internal`.
+ */
+export function pipeline(options: { readonly stageTimeoutMs: number }): Pipeline<Received> {
+  return extend([], options.stageTimeoutMs)
+}
+
+function extend<Known extends Received>(steps: readonly Step[], stageTimeoutMs: number): Pipeline<Known> {
+  return {
+    use: (name, stage) => extend([...steps, { name, stage: stage as Stage<never, object> }], stageTimeoutMs),
+    run: (call) => run<Known>(steps, call, stageTimeoutMs),
+  }
+}
+
+async function run<Known>(steps: readonly Step[], received: Received, stageTimeoutMs: number): Promise<Run<Known>> {
+  const call: Received = { ...received }
+  const us: Partial<Record<Part, number>> = {}
+  for (const { name, stage } of steps) {
+    const part = call.trace.begin(name)
+    const verdict = await judge(stage, call, stageTimeoutMs)
+    us[name] = part.end()
+    if (verdict.kind !== 'pass') return { kind: 'stopped', at: name, verdict, call, us }
+    Object.assign(call, verdict.learned)
+  }
+  return { kind: 'through', call: call as Known, us }
+}
+
+async function judge(stage: Stage<never, object>, call: Received, timeoutMs: number): Promise<Verdict<object>> {
+  try {
+    const said = stage(call as never)
+    return checked(said instanceof Promise ? await within(said, timeoutMs) : said, call)
+  } catch (error) {
+    return { kind: 'fail', refusal: broken(call, error instanceof Error ? error.name : typeof error) }
+  }
+}
+
+/** Refuses what is no verdict: a bug in a stage must never look like a pass. */
+function checked(said: Verdict<object>, call: Received): Verdict<object> {
+  const kind: unknown = (said as Verdict<object> | undefined)?.kind
+  if (kind === 'refuse' || kind === 'fail') {
+    if (typeof (said as { refusal?: Refusal }).refusal?.denied?.code === 'string') return said
+  } else if (kind === 'answer') {
+    if (typeof (said as { answer?: Answer }).answer === 'object') return said
+  } else if (kind === 'pass' && addsOnly((said as { learned?: object }).learned, call)) return said
+  return { kind: 'fail', refusal: broken(call, 'NotAVerdict') }
+}
+
+function addsOnly(learned: object | undefined, call: object): boolean {
+  return typeof learned === 'object' && learned !== null && Object.keys(learned).every((key) => !(key in call))
+}
+
+function broken(call: Received, cause: string): Refusal {
+  return { denied: { code: 'internal', message: `The gateway could not finish this call. Quote ${call.id}.` }, cause }
+}
+
+function within<T>(promise: Promise<T>, timeoutMs: number): Promise<T> {
+  let timer: NodeJS.Timeout
+  const timeout = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(Object.assign(new Error('stage timed out'), { name: 'StageTimeout' })), timeoutMs)
+  })
+  return Promise.race([promise, timeout]).finally(() => clearTimeout(timer))
+}

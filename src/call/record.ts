@@ -1,0 +1,169 @@
+import type { KeyedDigest, EvidenceEntry } from '../evidence/record.ts'
+import type { Json, JsonObject } from '../ports/json.ts'
+import type { Partly, Ready } from './call.ts'
+import type { Outcome } from './outcome.ts'
+import type { Timings } from './pipeline.ts'
+import { together } from './redact.ts'
+
+export interface NotesParts {
+  /** Keyed digest of arguments or results, under the tenant's key of this month. */
+  readonly digest: (tenant: string, value: Json) => KeyedDigest
+  /** Exact and near-duplicate fingerprints of the arguments, keyed. */
+  readonly fingerprint: (tenant: string, args: Json) => { readonly hash: string; readonly simhash: string }
+  readonly policyDigest: () => string
+  readonly detectorVersion: string
+  readonly registrableDomain: (host: string) => string
+}
+
+/** Writes down what a call was and how it ended. Digests and counts only: no argument, result or token stands in a record. */
+export interface Notes {
+  intent(call: Partly): EvidenceEntry
+  ending(call: Partly, outcome: Outcome, us: Timings): EvidenceEntry
+}
+
+export function notes(parts: NotesParts): Notes {
+  return {
+    intent: (call) => ({ type: 'call.intent', ...common(parts, call), ...decision(parts, call) }),
+    ending: (call, outcome, us) => ({
+      type: began(call, outcome) ? 'call.outcome' : 'call.decision',
+      ...common(parts, call, outcome),
+      ...decision(parts, call, outcome),
+      ...(began(call, outcome) && { result: resultNote(parts, call, outcome) }),
+      ...dlpNote(parts, call),
+      timing: { us: { ...us } },
+    }),
+  }
+}
+
+/** True once the tool may have run: then what is recorded is an outcome, else a decision. */
+function began(call: Partly, outcome: Outcome): boolean {
+  return call.intent !== undefined || call.result !== undefined || outcome.kind !== 'refused'
+}
+
+function common(parts: NotesParts, call: Partly, outcome?: Outcome) {
+  const { who, trace, limits } = call
+  return {
+    traceId: trace.traceId,
+    spanId: trace.spanId,
+    ...(trace.parentSpanId !== undefined && { parentSpanId: trace.parentSpanId }),
+    req: call.id,
+    ...(who && { session: who.session, tenant: who.tenant, actor: { ...who.actor, ...clientOf(call) } }),
+    ...(who && { grants: who.rights.slice(0, 256).map((scope) => ({ scope })) }),
+    tool: { name: nameOf(call), ...(call.tool && { effect: call.tool.effect }) },
+    agentPlan: { ...planOf(call), synthetic: !trace.planned },
+    ...(limits && { limits: limitsNote(limits) }),
+    ...(call.idem && { idem: { keyDigest: call.idem.keyDigest } }),
+    ...(who && call.args && { args: parts.digest(who.tenant, call.sent ?? call.args) }),
+    ...egressNote(call),
+    ext: extension(parts, call, outcome),
+  }
+}
+
+function nameOf({ tool, toolName }: Partly): string {
+  return tool?.definition.name ?? `_OTHER:${toolName.replace(/[^\x21-\x7e]/g, '?').slice(0, 120)}`
+}
+
+const clientOf = ({ client }: Partly) => (client === undefined ? {} : { client: client.slice(0, 128) })
+
+function planOf({ plan }: Partly) {
+  return {
+    ...(plan.id !== undefined && { id: plan.id }),
+    ...(plan.step !== undefined && { step: plan.step }),
+    ...(plan.depth !== undefined && { depth: plan.depth }),
+    ...(plan.retry !== undefined && { retry: plan.retry }),
+  }
+}
+
+function limitsNote(limits: Ready['limits']): NonNullable<EvidenceEntry['limits']> {
+  const { budgetLimitMicroUsd, ...rest } = limits
+  return { ...rest, ...(budgetLimitMicroUsd !== undefined && { budgetLimitMicroUsd }) }
+}
+
+function decision(
+  parts: NotesParts,
+  call: Partly,
+  outcome?: Outcome,
+): { readonly decision: NonNullable<EvidenceEntry['decision']> } {
+  const refused = outcome && outcome.kind !== 'ok' ? outcome.refusal : undefined
+  const { verdict } = call
+  const allowed = verdict?.effect === 'allow' && (!refused || call.intent !== undefined || call.result !== undefined)
+  return {
+    decision: {
+      effect: allowed || outcome?.kind === 'ok' ? 'allow' : 'deny',
+      rules: verdict?.rules ?? refused?.rules ?? [],
+      bundleDigest: parts.policyDigest(),
+      mode: 'enforce',
+      ...(verdict?.shadow && { shadowEffect: verdict.shadow.effect, shadowRules: verdict.shadow.rules }),
+      ...(verdict &&
+        verdict.redact.length > 0 && { obligations: verdict.redact.map(({ field, mode }) => `${mode}:${field}`) }),
+      ...(refused && { reasonCode: refused.denied.code }),
+    },
+  }
+}
+
+function resultNote(parts: NotesParts, call: Partly, outcome: Outcome): NonNullable<EvidenceEntry['result']> {
+  const shown: Json =
+    outcome.kind === 'ok'
+      ? (outcome.answer as unknown as JsonObject)
+      : (outcome.refusal.denied as unknown as JsonObject)
+  const withheld = outcome.kind === 'failed' && call.result !== undefined
+  return {
+    ...parts.digest(call.who?.tenant ?? '', shown),
+    ...(call.result?.rows !== undefined && { rows: call.result.rows }),
+    status: outcome.kind === 'ok' && !outcome.answer.isError ? 'ok' : withheld ? 'withheld' : 'error',
+    ...(outcome.kind !== 'ok' && { errCode: outcome.refusal.denied.code }),
+  }
+}
+
+function dlpNote(parts: NotesParts, call: Partly) {
+  if (!call.found && !call.shown) return {}
+  return { dlp: { ...together(call.found, call.shown), detectorVersion: parts.detectorVersion } }
+}
+
+function egressNote(call: Partly) {
+  const sent = call.result?.egress
+  if (!call.destination && !sent) return {}
+  const domain = (sent?.domain ?? call.destination?.domain ?? '').slice(0, 253)
+  return {
+    egress: {
+      domain,
+      ...(sent?.ip !== undefined && { ip: sent.ip }),
+      ...(sent && { sizeBytes: sent.sentBytes }),
+    },
+  }
+}
+
+/** What detections read beside the schema's own fields. */
+function extension(parts: NotesParts, call: Partly, outcome?: Outcome): JsonObject {
+  const { who, taint, destination } = call
+  const refused = outcome && outcome.kind !== 'ok' ? outcome.refusal : undefined
+  return {
+    callId: call.id,
+    transport: call.transport,
+    ...(who && {
+      scopesOutsideAllow: who.outsideAllow,
+      selfIssued: who.selfIssued,
+      ...(who.ttlSec !== undefined && { ttlSec: who.ttlSec }),
+    }),
+    ...(call.region !== undefined && { region: call.region }),
+    ...(taint && taint.tainted && { taint: taint as unknown as JsonObject }),
+    ...(call.markers !== undefined && call.markers > 0 && { resultMarkers: call.markers }),
+    ...fingerprints(parts, call, outcome),
+    ...(call.tool?.polling && { polling: true }),
+    ...(call.intent && outcome && { intentSeq: call.intent.seq }),
+    ...(outcome?.kind === 'ok' && outcome.replayOf !== undefined && { replayOf: outcome.replayOf }),
+    ...(destination && { registrableDomain: parts.registrableDomain(destination.domain) }),
+    ...(refused?.switchId !== undefined && { switchId: refused.switchId }),
+    ...(refused?.cause !== undefined && { cause: refused.cause.slice(0, 120) }),
+  }
+}
+
+function fingerprints(parts: NotesParts, call: Partly, outcome?: Outcome): JsonObject {
+  const tenant = call.who?.tenant
+  if (tenant === undefined) return {}
+  const { hash, simhash } = parts.fingerprint(tenant, call.args ?? call.rawArgs)
+  if (!outcome) return { argsHash: hash, argsSimhash: simhash }
+  const said: Json =
+    outcome.kind === 'ok' ? (outcome.answer as unknown as JsonObject) : { code: outcome.refusal.denied.code }
+  return { argsHash: hash, argsSimhash: simhash, resultHash: parts.fingerprint(tenant, said).hash }
+}

@@ -1,0 +1,48 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+
+/** Reads a body of at most `sizeBytesMax`; undefined when it is larger. What comes after the limit is not kept. */
+export async function readBody(request: IncomingMessage, sizeBytesMax: number): Promise<Uint8Array | undefined> {
+  const chunks: Buffer[] = []
+  let sizeBytes = 0
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    sizeBytes += chunk.length
+    if (sizeBytes > sizeBytesMax) return undefined
+    chunks.push(chunk)
+  }
+  return chunks.length === 1 ? chunks[0] : Buffer.concat(chunks)
+}
+
+const always = {
+  'cache-control': 'no-store',
+  'x-content-type-options': 'nosniff',
+  'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
+}
+
+/** Answers with one JSON document. */
+export function sendJson(
+  response: ServerResponse,
+  status: number,
+  body: unknown,
+  headers: Readonly<Record<string, string>> = {},
+): void {
+  if (response.headersSent || response.destroyed) return
+  const text = JSON.stringify(body)
+  response.writeHead(status, {
+    ...always,
+    'content-type': 'application/json',
+    'content-length': Buffer.byteLength(text),
+    ...headers,
+  })
+  response.end(text)
+}
+
+/** A JSON-RPC error as a whole answer, for what is refused before the protocol layer sees it. */
+export function sendRpcError(
+  response: ServerResponse,
+  status: number,
+  error: { readonly code: number; readonly message: string; readonly data?: unknown },
+  id: unknown = null,
+  headers: Readonly<Record<string, string>> = {},
+): void {
+  sendJson(response, status, { jsonrpc: '2.0', id, error }, headers)
+}

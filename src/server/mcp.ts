@@ -1,0 +1,93 @@
+import { ProtocolError, Server, type ServerContext } from '@modelcontextprotocol/server'
+import type { Identify } from '../call/authenticate.ts'
+import type { Credential } from '../call/call.ts'
+import type { Settled } from '../call/handle.ts'
+import type { CallRequest } from '../call/receive.ts'
+import { surface, withRefusal, type Surface } from '../call/surface.ts'
+import type { Principal } from '../identity/principal.ts'
+import type { Json } from '../ports/json.ts'
+import type { ToolDefinition } from '../ports/tool.ts'
+import { readMeta } from './meta.ts'
+
+/** What a transport asks of the gateway. */
+export interface GatewayService {
+  readonly identify: Identify
+  call(request: CallRequest): Promise<Settled>
+  /** The tools this principal may use, in a fixed order. */
+  tools(who: Principal): readonly ToolDefinition[]
+}
+
+/** What the transport knows of a request that the protocol layer does not. */
+export interface Exchange {
+  readonly transport: 'http' | 'stdio'
+  readonly credential: Credential
+  readonly who: Principal
+  readonly protocolVersion: string
+  readonly mcpSession?: string
+  readonly client?: string
+  /** The W3C context of the HTTP header. */
+  readonly headerTraceparent?: string
+  /** Set by the call when its refusal has an HTTP status of its own. */
+  refused?: Extract<Surface, { kind: 'error' }>
+}
+
+export const serverInfo = { name: 'sluicegate', title: 'Sluicegate', version: '0.1.0' } as const
+
+const instructions =
+  'Every call passes authentication, policy and redaction and is recorded as signed evidence. A refusal is a result whose ' +
+  'text begins with DENY and whose structured content holds `denied`: read its code, change what it names, or wait `retryAfterMs`. ' +
+  'Tools that change things need a UUID in `idemKey`; repeat a call with the same key and it runs once.'
+
+/** One protocol instance: for one request over HTTP, for one connection over stdio. */
+export function mcpServer(service: GatewayService, exchangeOf: (context: ServerContext) => Exchange): Server {
+  const server = new Server(serverInfo, { capabilities: { tools: {} }, instructions })
+  server.setRequestHandler('tools/list', (_request, context) => {
+    const tools = service.tools(exchangeOf(context).who).map(onTheWire)
+    return { tools, ttlMs: 60_000, cacheScope: 'private' } as never
+  })
+  server.setRequestHandler('tools/call', async (request, context) => {
+    const exchange = exchangeOf(context)
+    const settled = await service.call(callFrom(request.params, exchange, context))
+    return answer(surface(settled.outcome, exchange.transport), exchange) as never
+  })
+  return server
+}
+
+/** A definition as clients see it, with an output schema that a refusal fits too. */
+function onTheWire(definition: ToolDefinition) {
+  const { outputSchema } = definition
+  return { ...definition, ...(outputSchema && { outputSchema: withRefusal(outputSchema) }) }
+}
+
+function callFrom(
+  params: { name: string; arguments?: unknown },
+  exchange: Exchange,
+  context: ServerContext,
+): CallRequest {
+  const { id, _meta, envelope, signal } = context.mcpReq
+  const meta = readMeta({ ..._meta, ...envelope } as Json)
+  const parent = meta.traceparent ?? exchange.headerTraceparent
+  const link = meta.traceparent === undefined ? undefined : exchange.headerTraceparent
+  const client = meta.client ?? exchange.client
+  return {
+    transport: exchange.transport,
+    protocolVersion: exchange.protocolVersion,
+    requestId: String(id),
+    ...(exchange.mcpSession !== undefined && { mcpSession: exchange.mcpSession }),
+    ...(client !== undefined && { client }),
+    credential: exchange.credential,
+    toolName: params.name,
+    rawArgs: (params.arguments ?? {}) as Json,
+    plan: meta.plan,
+    ...(parent !== undefined && { traceparent: parent }),
+    ...(meta.tracestate !== undefined && { tracestate: meta.tracestate }),
+    ...(link !== undefined && { linkTraceparent: link }),
+    signal,
+  }
+}
+
+function answer(shown: Surface, exchange: Exchange): unknown {
+  if (shown.kind === 'result') return shown.result
+  if (shown.status !== undefined) exchange.refused = shown
+  throw new ProtocolError(shown.code, shown.message, shown.data)
+}

@@ -1,0 +1,138 @@
+import { serveStdio } from '@modelcontextprotocol/server/stdio'
+import type { JSONRPCMessage, Transport } from '@modelcontextprotocol/server'
+import type { Readable, Writable } from 'node:stream'
+import { isJsonObject, type Json } from '../ports/json.ts'
+import type { Credential } from '../call/call.ts'
+import { clientOf } from './meta.ts'
+import { mcpServer, type Exchange, type GatewayService } from './mcp.ts'
+import { messageLimits, parseStrict } from './strict-json.ts'
+
+export interface StdioOptions {
+  readonly service: GatewayService
+  readonly credential: Credential
+  readonly input: Readable
+  /** The real standard output; nothing but protocol may ever be written to it. */
+  readonly output: Writable
+  readonly fault: (error: unknown) => void
+}
+
+export interface StdioListener {
+  /** Resolves when the client has closed its end. */
+  readonly ended: Promise<void>
+  close(): Promise<void>
+}
+
+/** MCP over standard input and output: one JSON message per line, both protocol eras. Refuses when the credential is not valid. */
+export async function listenStdio(options: StdioOptions): Promise<StdioListener> {
+  const { service, credential, fault } = options
+  const identity = await service.identify({ credential, transport: 'stdio' })
+  if (!identity.ok)
+    throw new Error(`The credential for stdio is not valid (${identity.why}). Pass a valid token with --token-file.`)
+  const { transport, ended, seen } = lineTransport(options)
+  const exchange = (): Exchange => ({
+    transport: 'stdio',
+    credential,
+    who: identity.who,
+    protocolVersion: seen.protocolVersion,
+    ...(seen.client !== undefined && { client: seen.client }),
+  })
+  const handle = serveStdio(() => mcpServer(service, exchange), { transport, onerror: fault })
+  return { ended, close: () => handle.close() }
+}
+
+interface Seen {
+  protocolVersion: string
+  client?: string
+}
+
+/** Frames and parses lines itself: at most 1 MiB, strict UTF-8, strict JSON, one message each. */
+function lineTransport({ input, output, fault }: StdioOptions): {
+  transport: Transport
+  ended: Promise<void>
+  seen: Seen
+} {
+  const seen: Seen = { protocolVersion: '2025-11-25' }
+  const framer = lines(messageLimits.sizeBytesMax)
+  const transport: Transport = {
+    async start() {
+      input.on('data', (chunk: Buffer) => {
+        for (const line of framer.push(chunk)) receive(line)
+      })
+      input.on('error', fault)
+      output.on('error', fault)
+    },
+    send: (message) => writeLine(output, message),
+    async close() {
+      input.pause()
+      transport.onclose?.()
+    },
+  }
+  const receive = (line: Uint8Array | undefined): void => {
+    if (line === undefined) return void refuse(output, -32600, 'A message may have at most 1 MiB.')
+    if (line.length === 0) return
+    const parsed = parseStrict(line)
+    if (!parsed.ok) return void refuse(output, -32700, `Parse error: ${parsed.why}`)
+    if (!isJsonObject(parsed.value)) return void refuse(output, -32600, 'Send one message per line.')
+    note(seen, parsed.value)
+    transport.onmessage?.(parsed.value as unknown as JSONRPCMessage)
+  }
+  const ended = new Promise<void>((resolve) => input.once('end', resolve).once('close', resolve))
+  return { transport, ended, seen }
+}
+
+/** What the client says of itself when the connection opens. */
+function note(seen: Seen, message: Json): void {
+  if (!isJsonObject(message) || message['method'] !== 'initialize' || !isJsonObject(message['params'])) return
+  const { protocolVersion, clientInfo } = message['params']
+  if (typeof protocolVersion === 'string') seen.protocolVersion = protocolVersion.slice(0, 32)
+  const client = clientOf(clientInfo)
+  if (client !== undefined) seen.client = client
+}
+
+function refuse(output: Writable, code: number, message: string): Promise<void> {
+  return writeLine(output, { jsonrpc: '2.0', id: null, error: { code, message } })
+}
+
+function writeLine(output: Writable, message: unknown): Promise<void> {
+  return new Promise((resolve) => {
+    if (output.write(`${JSON.stringify(message)}\n`)) resolve()
+    else output.once('drain', resolve)
+  })
+}
+
+/** Splits bytes into lines without joining what has not ended; `undefined` stands for one line that was too long. */
+export function lines(sizeBytesMax: number): { push(chunk: Uint8Array): (Uint8Array | undefined)[] } {
+  let held: Uint8Array[] = []
+  let heldBytes = 0
+  let skipping = false
+  const keep = (part: Uint8Array): void => {
+    if (skipping) return
+    heldBytes += part.length
+    if (heldBytes > sizeBytesMax) {
+      skipping = true
+      held = []
+    } else held.push(part)
+  }
+  const take = (): Uint8Array | undefined => {
+    const line = skipping ? undefined : trimmed(held.length === 1 ? (held[0] as Uint8Array) : Buffer.concat(held))
+    held = []
+    heldBytes = 0
+    skipping = false
+    return line
+  }
+  return {
+    push(chunk) {
+      const out: (Uint8Array | undefined)[] = []
+      let from = 0
+      for (let end = chunk.indexOf(10, from); end >= 0; end = chunk.indexOf(10, from)) {
+        keep(chunk.subarray(from, end))
+        out.push(take())
+        from = end + 1
+      }
+      if (from < chunk.length) keep(chunk.subarray(from))
+      return out
+    },
+  }
+}
+
+const trimmed = (line: Uint8Array): Uint8Array => (line.at(-1) === 13 ? line.subarray(0, -1) : line)
