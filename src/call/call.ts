@@ -1,4 +1,4 @@
-import type { Principal } from '../identity/principal.ts'
+import type { Binding, Principal } from '../identity/principal.ts'
 import type { Findings } from '../dlp/finding.ts'
 import type { PolicyVerdict } from '../policy/verdict.ts'
 import type { Taint } from '../detection/provenance.ts'
@@ -10,7 +10,14 @@ import type { Answer } from './outcome.ts'
 
 /** How the caller shows who it is. */
 export type Credential =
-  | { readonly kind: 'bearer'; readonly token: string }
+  | {
+      readonly kind: 'bearer'
+      readonly token: string
+      /** What the connection proves of the sender, where it proves anything. */
+      readonly binding?: Binding
+      /** The process behind a stdio connection. */
+      readonly processId?: string
+    }
   /** A local process that was started with this identity, on stdio in development. */
   | { readonly kind: 'process'; readonly processId: string }
   | { readonly kind: 'none' }
@@ -58,8 +65,8 @@ export interface Limited {
     readonly budgetUsedMicroUsd: number
     readonly budgetLimitMicroUsd?: number
   }
-  /** Gives back what the call took, once. Says how it ended, for the stop rules. */
-  readonly release: (ended: 'ok' | 'not') => void
+  /** Gives back what the call took, once: how it ended, for the stop rules, and what it truly cost where that is not the tool's price. */
+  readonly release: (ended: 'ok' | 'not', spentMicroUsd?: number) => void
 }
 
 export interface Validated {

@@ -3,6 +3,7 @@ import type { Policy, PolicyInput, PolicyVerdict } from '../policy/verdict.ts'
 import type { JsonObject } from '../ports/json.ts'
 import type { ToolContext } from '../ports/tool.ts'
 import type { Decided, Identified, Inspected, Received, Validated } from './call.ts'
+import { endingOf } from './failure.ts'
 import { pass, refuse, type Stage, type Verdict } from './pipeline.ts'
 
 type Known = Received & Identified & Validated & Inspected
@@ -31,15 +32,23 @@ export function decide(parts: DecideParts): Stage<Known, Decided> {
     const region = parts.home(call.who.region)
     if (region === undefined) return regionUnavailable()
     const judged = await truth(parts, call, region)
-    const verdict = parts.policy.judge(inputOf(parts, call, judged))
+    if (judged.kind === 'refuse') return judged
+    const verdict = parts.policy.judge(inputOf(parts, call, judged.args))
     return verdict.effect === 'deny' ? denied(verdict) : obliged(parts, call, verdict, region)
   }
 }
 
-/** The arguments as policy sees them: where the service knows better, the larger truth. */
-async function truth(parts: DecideParts, call: Known, region: string): Promise<JsonObject> {
-  if (!call.checked.preview) return call.args
-  return { ...call.args, ...(await call.checked.preview(call.args, parts.context(call, region))) }
+/** The arguments as policy sees them: where the service knows better, the larger truth. Without its word there is no call. */
+async function truth(parts: DecideParts, call: Known, region: string) {
+  if (!call.checked.preview) return { kind: 'known', args: call.args } as const
+  try {
+    const preview = await call.checked.preview(call.args, parts.context(call, region))
+    return { kind: 'known', args: { ...call.args, ...preview } } as const
+  } catch (error) {
+    const ending = endingOf(error)
+    if (!ending) throw error
+    return { kind: 'refuse', refusal: ending.refusal } as const
+  }
 }
 
 function inputOf(parts: DecideParts, call: Known, args: JsonObject): PolicyInput {

@@ -83,7 +83,8 @@ function unrecorded(call: Received, error: unknown): Extract<Outcome, { kind: 'f
 }
 
 function finish(parts: HandleParts, call: Partly, { outcome, receipt }: Settled): void {
-  call.release?.(outcome.kind === 'ok' ? 'ok' : 'not')
+  const ran = call.result !== undefined || call.intent !== undefined
+  call.release?.(outcome.kind === 'ok' ? 'ok' : 'not', ran ? undefined : 0)
   const refusal = outcome.kind === 'ok' ? undefined : outcome.refusal
   if (refusal?.denied.code === 'internal') parts.fault(call, refusal)
   const masked = together(call.found, call.shown)

@@ -1,6 +1,7 @@
-import { ToolRefusal, UpstreamError, type ToolContext, type ToolResult } from '../ports/tool.ts'
+import type { ToolContext, ToolResult } from '../ports/tool.ts'
 import type { Invoked, Ready } from './call.ts'
 import type { Refusal } from './outcome.ts'
+import { endingOf, failureOf } from './failure.ts'
 import { haltedBy, queryOf, type Enforced, type Forbids } from './halt.ts'
 import { pass, type Stage, type Verdict } from './pipeline.ts'
 
@@ -39,9 +40,9 @@ async function attempt(parts: InvokeParts, call: Ready): Promise<Verdict<Invoked
     const context = parts.context(call, call.region)
     return pass({ result: await withDeadline(call.checked.invoke(call.sent, context), parts.timeoutMs) })
   } catch (error) {
-    if (error instanceof ToolRefusal) return { kind: 'refuse', refusal: refusalOf(error) }
-    if (error instanceof UpstreamError) return { kind: 'fail', refusal: failureOf(error) }
     if (error instanceof Late) return { kind: 'fail', refusal: late(call) }
+    const ending = endingOf(error)
+    if (ending) return ending
     throw error
   }
 }
@@ -56,27 +57,7 @@ function withDeadline(work: Promise<ToolResult>, timeoutMs: number): Promise<Too
   return Promise.race([work, deadline]).finally(() => clearTimeout(timer))
 }
 
-function refusalOf(error: ToolRefusal): Refusal {
-  return {
-    denied: { code: error.code, message: error.message, ...(error.field !== undefined && { field: error.field }) },
-    cause: 'tool',
-  }
-}
-
-function failureOf(error: UpstreamError): Refusal {
-  const retryAfterMs = error.code === 'upstream_unavailable' ? { retryAfterMs: 1000 } : {}
-  return { denied: { code: error.code, message: sentences[error.code], ...retryAfterMs }, cause: error.failure }
-}
-
-/** The other end's own words never reach the agent. */
-const sentences: Readonly<Record<UpstreamError['code'], string>> = {
-  upstream_unavailable: 'The service behind this tool cannot be reached. Nothing was changed; try again later.',
-  upstream_failed: 'The service behind this tool failed.',
-  outcome_unknown:
-    'The service did not answer in time; nobody knows whether the call took effect. Look before you repeat it.',
-}
-
-function late(call: Ready): Refusal {
-  const code = call.checked.effect === 'read' ? 'upstream_unavailable' : 'outcome_unknown'
-  return { denied: { code, message: sentences[code] }, cause: 'timeout' }
+/** A read that is late changed nothing; of anything else nobody knows. */
+function late({ checked }: Ready): Refusal {
+  return failureOf(checked.effect === 'read' ? 'upstream_unavailable' : 'outcome_unknown', 'timeout')
 }

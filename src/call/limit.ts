@@ -17,7 +17,7 @@ export interface Effort {
 
 export type Entry =
   | { readonly ok: true; readonly limits: Limited['limits']; readonly release: Limited['release'] }
-  | { readonly ok: false; readonly denied: Denied }
+  | { readonly ok: false; readonly denied: Denied; readonly limits: Limited['limits'] }
 
 /** Rate, concurrency, budget and stop rules. `enter` takes a place that `release` gives back. */
 export interface Limiter {
@@ -39,6 +39,6 @@ export function limit(limiter: Limiter, argsKey: (call: Received) => string): St
     })
     return entry.ok
       ? pass({ limits: entry.limits, release: entry.release })
-      : { kind: 'refuse', refusal: { denied: entry.denied } }
+      : { kind: 'refuse', refusal: { denied: entry.denied }, learned: { limits: entry.limits } }
   }
 }

@@ -6,8 +6,8 @@ import type { Answer, Refusal } from './outcome.ts'
 export type Verdict<Learned> =
   /** Go on, knowing this much more. */
   | { readonly kind: 'pass'; readonly learned: Learned }
-  /** Stop: nothing outside has changed. */
-  | { readonly kind: 'refuse'; readonly refusal: Refusal }
+  /** Stop: nothing outside has changed. What was learned all the same is kept for the record. */
+  | { readonly kind: 'refuse'; readonly refusal: Refusal; readonly learned?: object }
   /** Stop: something outside may have changed, and there is no answer to show for it. */
   | { readonly kind: 'fail'; readonly refusal: Refusal }
   /** Stop: this call was answered before, and here is that answer. */
@@ -72,8 +72,8 @@ async function run<Known>(steps: readonly Step[], received: Received, stageTimeo
     const part = call.trace.begin(name)
     const verdict = await judge(stage, call, stageTimeoutMs)
     us[name] = part.end()
+    if ('learned' in verdict) Object.assign(call, verdict.learned)
     if (verdict.kind !== 'pass') return { kind: 'stopped', at: name, verdict, call, us }
-    Object.assign(call, verdict.learned)
   }
   return { kind: 'through', call: call as Known, us }
 }
@@ -91,7 +91,8 @@ async function judge(stage: Stage<never, object>, call: Received, timeoutMs: num
 function checked(said: Verdict<object>, call: Received): Verdict<object> {
   const kind: unknown = (said as Verdict<object> | undefined)?.kind
   if (kind === 'refuse' || kind === 'fail') {
-    if (typeof (said as { refusal?: Refusal }).refusal?.denied?.code === 'string') return said
+    const { refusal, learned = {} } = said as { refusal?: Refusal; learned?: object }
+    if (typeof refusal?.denied?.code === 'string' && addsOnly(learned, call)) return said
   } else if (kind === 'answer') {
     if (typeof (said as { answer?: Answer }).answer === 'object') return said
   } else if (kind === 'pass' && addsOnly((said as { learned?: object }).learned, call)) return said

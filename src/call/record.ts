@@ -1,3 +1,4 @@
+import type { Fingerprint } from '../detection/fingerprint.ts'
 import type { KeyedDigest, EvidenceEntry } from '../evidence/record.ts'
 import type { Json, JsonObject } from '../ports/json.ts'
 import type { Partly, Ready } from './call.ts'
@@ -9,7 +10,7 @@ export interface NotesParts {
   /** Keyed digest of arguments or results, under the tenant's key of this month. */
   readonly digest: (tenant: string, value: Json) => KeyedDigest
   /** Exact and near-duplicate fingerprints of the arguments, keyed. */
-  readonly fingerprint: (tenant: string, args: Json) => { readonly hash: string; readonly simhash: string }
+  readonly fingerprint: (tenant: string, args: Json) => Fingerprint
   readonly policyDigest: () => string
   readonly detectorVersion: string
   readonly registrableDomain: (host: string) => string
@@ -24,14 +25,20 @@ export interface Notes {
 export function notes(parts: NotesParts): Notes {
   return {
     intent: (call) => ({ type: 'call.intent', ...common(parts, call), ...decision(parts, call) }),
-    ending: (call, outcome, us) => ({
-      type: began(call, outcome) ? 'call.outcome' : 'call.decision',
-      ...common(parts, call, outcome),
-      ...decision(parts, call, outcome),
-      ...(began(call, outcome) && { result: resultNote(parts, call, outcome) }),
-      ...dlpNote(parts, call),
-      timing: { us: { ...us } },
-    }),
+    ending: (call, outcome, us) => ending(parts, call, outcome, us),
+  }
+}
+
+function ending(parts: NotesParts, call: Partly, outcome: Outcome, us: Timings): EvidenceEntry {
+  const result = began(call, outcome) ? resultNote(parts, call, outcome) : undefined
+  const known = common(parts, call, outcome)
+  return {
+    type: result ? 'call.outcome' : 'call.decision',
+    ...known,
+    ...decision(parts, call, outcome),
+    ...(result && { result, ext: { ...known.ext, resultHash: result.digest.slice(0, 16) } }),
+    ...dlpNote(parts, call),
+    timing: { us: { ...us } },
   }
 }
 
@@ -148,7 +155,7 @@ function extension(parts: NotesParts, call: Partly, outcome?: Outcome): JsonObje
     ...(call.region !== undefined && { region: call.region }),
     ...(taint && taint.tainted && { taint: taint as unknown as JsonObject }),
     ...(call.markers !== undefined && call.markers > 0 && { resultMarkers: call.markers }),
-    ...fingerprints(parts, call, outcome),
+    ...fingerprints(parts, call),
     ...(call.tool?.polling && { polling: true }),
     ...(call.intent && outcome && { intentSeq: call.intent.seq }),
     ...(outcome?.kind === 'ok' && outcome.replayOf !== undefined && { replayOf: outcome.replayOf }),
@@ -158,12 +165,8 @@ function extension(parts: NotesParts, call: Partly, outcome?: Outcome): JsonObje
   }
 }
 
-function fingerprints(parts: NotesParts, call: Partly, outcome?: Outcome): JsonObject {
-  const tenant = call.who?.tenant
-  if (tenant === undefined) return {}
-  const { hash, simhash } = parts.fingerprint(tenant, call.args ?? call.rawArgs)
-  if (!outcome) return { argsHash: hash, argsSimhash: simhash }
-  const said: Json =
-    outcome.kind === 'ok' ? (outcome.answer as unknown as JsonObject) : { code: outcome.refusal.denied.code }
-  return { argsHash: hash, argsSimhash: simhash, resultHash: parts.fingerprint(tenant, said).hash }
+function fingerprints(parts: NotesParts, { who, args, rawArgs }: Partly): JsonObject {
+  if (!who) return {}
+  const { hash16, simhash16 } = parts.fingerprint(who.tenant, args ?? rawArgs)
+  return { argsHash: hash16, argsSimhash: simhash16 }
 }

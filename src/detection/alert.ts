@@ -10,6 +10,8 @@ export interface Alert {
   readonly rule: string
   readonly ruleId: string
   readonly ruleVersion: number
+  /** Digest of the whole rule set that judged. */
+  readonly ruleSetDigest: string
   readonly title: string
   readonly severity: Severity
   readonly tenant: string
@@ -37,6 +39,12 @@ export interface Response {
   readonly mode: 'shadow' | 'ask' | 'enforce'
   readonly ttlMs: number
   readonly scope?: 'tenant'
+  /** For `ask`: who decides, by when, and what happens when nobody does. */
+  readonly approver?: string
+  readonly approveWithinMs?: number
+  readonly onTimeout?: 'skip' | 'enforce'
+  /** New ceilings, for a response that lowers limits. */
+  readonly set?: Readonly<Record<string, number>>
 }
 
 /** One firing of one rule. */

@@ -24,3 +24,9 @@ export interface Principal {
   /** The gateway itself issued the credential. */
   readonly selfIssued: boolean
 }
+
+/** What the connection proves of the sender: thumbprints of its client certificate and of its DPoP key, base64url. */
+export interface Binding {
+  readonly certThumb?: string
+  readonly keyThumb?: string
+}

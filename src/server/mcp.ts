@@ -7,6 +7,7 @@ import { surface, withRefusal, type Surface } from '../call/surface.ts'
 import type { Principal } from '../identity/principal.ts'
 import type { Json } from '../ports/json.ts'
 import type { ToolDefinition } from '../ports/tool.ts'
+import { serverInfo } from './identity.ts'
 import { readMeta } from './meta.ts'
 
 /** What a transport asks of the gateway. */
@@ -30,8 +31,6 @@ export interface Exchange {
   /** Set by the call when its refusal has an HTTP status of its own. */
   refused?: Extract<Surface, { kind: 'error' }>
 }
-
-export const serverInfo = { name: 'sluicegate', title: 'Sluicegate', version: '0.1.0' } as const
 
 const instructions =
   'Every call passes authentication, policy and redaction and is recorded as signed evidence. A refusal is a result whose ' +

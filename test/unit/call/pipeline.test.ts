@@ -63,7 +63,11 @@ describe.each(Object.entries(faults))('a stage that %s', (_name, fault) => {
       .use('authenticate', fault as () => Verdict<object>)
       .use('halt', learnsA)
       .run(received())
-    expect(run).toMatchObject({ kind: 'stopped', at: 'authenticate', verdict: { refusal: { denied: { code: 'internal' } } } })
+    expect(run).toMatchObject({
+      kind: 'stopped',
+      at: 'authenticate',
+      verdict: { refusal: { denied: { code: 'internal' } } },
+    })
     if (run.kind === 'stopped' && run.verdict.kind === 'fail') {
       expect(run.verdict.refusal.denied.message).not.toContain('boom')
       expect(run.verdict.refusal.denied.message).toContain('call-1')

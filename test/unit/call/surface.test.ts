@@ -5,7 +5,12 @@ import { surface, withRefusal } from '../../../src/call/surface.ts'
 
 const refused = (code: Code): Outcome => ({
   kind: 'refused',
-  refusal: { denied: { code, message: 'No.', retryAfterMs: 1500 }, rules: ['secret-rule'], switchId: 'sw-1', cause: 'inside' },
+  refusal: {
+    denied: { code, message: 'No.', retryAfterMs: 1500 },
+    rules: ['secret-rule'],
+    switchId: 'sw-1',
+    cause: 'inside',
+  },
 })
 
 const statuses: Partial<Record<Code, number>> = {
@@ -23,7 +28,8 @@ describe.each(codes.map((code) => [code] as const))('a refusal with %s', (code) 
       const text = JSON.stringify(shown)
       expect(text).toContain(`DENY ${code}: No.`)
       expect(text).not.toMatch(/secret-rule|sw-1|inside/)
-      const denied = shown.kind === 'error' ? shown.data['denied'] : (shown.result['structuredContent'] as never)['denied']
+      const denied =
+        shown.kind === 'error' ? shown.data['denied'] : (shown.result['structuredContent'] as never)['denied']
       expect(denied).toMatchObject({ code, message: 'No.' })
     }
   })
@@ -36,7 +42,12 @@ describe.each(codes.map((code) => [code] as const))('a refusal with %s', (code) 
   })
 
   it('fits the output schema clients were told', () => {
-    const schema = withRefusal({ type: 'object', properties: { n: { type: 'number' } }, required: ['n'], additionalProperties: false })
+    const schema = withRefusal({
+      type: 'object',
+      properties: { n: { type: 'number' } },
+      required: ['n'],
+      additionalProperties: false,
+    })
     const fits = new Ajv2020({ strict: false }).compile(schema)
     const shown = surface(refused(code), 'stdio')
     if (shown.kind === 'result') expect(fits(shown.result['structuredContent'])).toBe(true)

@@ -1,0 +1,148 @@
+import { request as send, type Agent, type Dispatcher } from 'undici'
+import type { Json } from '../ports/json.ts'
+import { UpstreamError, type ServiceReply, type ServiceRequest } from '../ports/tool.ts'
+
+/** How one attempt ended. */
+export type Attempt =
+  | { readonly kind: 'reply'; readonly reply: ServiceReply }
+  | {
+      readonly kind: 'failed'
+      readonly error: UpstreamError
+      /** Something may have reached the service. */
+      readonly sent: boolean
+      /** The fault may be gone in a moment. */
+      readonly passing: boolean
+    }
+
+export interface AttemptParts {
+  readonly agent: Agent
+  readonly base: string
+  readonly credential: string
+  readonly context: {
+    readonly tenant: string
+    readonly operationId?: string
+    readonly traceparent?: string
+    readonly tracestate?: string
+  }
+  readonly request: ServiceRequest
+  readonly answerMax: number
+  readonly signal: AbortSignal
+}
+
+/** Sends one request and reads its answer. Follows no redirect. Never throws for what the service or network does. */
+export async function attempt(parts: AttemptParts): Promise<Attempt> {
+  const { base, request, agent, signal } = parts
+  if (signal.aborted) return never(signal)
+  const query = request.query ? `?${new URLSearchParams(request.query).toString()}` : ''
+  try {
+    const response = await send(`${base}${request.path}${query}`, {
+      dispatcher: agent,
+      method: request.method,
+      headers: headersOf(parts),
+      signal,
+      ...(request.body !== undefined && { body: JSON.stringify(request.body) }),
+    })
+    return await judged(parts, response)
+  } catch (error) {
+    return broken(request, error, signal)
+  }
+}
+
+function headersOf({ context, request, credential }: AttemptParts): Readonly<Record<string, string>> {
+  const { tenant, operationId, traceparent, tracestate } = context
+  return {
+    authorization: `Bearer ${credential}`,
+    'x-tenant': tenant,
+    accept: 'application/json',
+    'accept-encoding': 'identity',
+    ...(request.body !== undefined && { 'content-type': 'application/json' }),
+    ...(request.method !== 'GET' && operationId !== undefined && { 'idempotency-key': operationId }),
+    ...(traceparent !== undefined && { traceparent }),
+    ...(traceparent !== undefined && tracestate !== undefined && { tracestate }),
+  }
+}
+
+async function judged({ request, answerMax }: AttemptParts, response: Dispatcher.ResponseData): Promise<Attempt> {
+  const { statusCode: status } = response
+  if (status >= 500) {
+    await response.body.dump({ limit: 16_384 })
+    return failedStatus(request, status)
+  }
+  if (status >= 300 && status < 400) {
+    await response.body.dump({ limit: 16_384 })
+    return failed(request, `http_${status}`)
+  }
+  const text = await bounded(response.body, answerMax)
+  if (text === undefined) return failed(request, 'answer_too_large')
+  const body = parsed(text)
+  if (body === undefined && status < 400) return failed(request, 'not_json')
+  return { kind: 'reply', reply: { status, body: body ?? null } }
+}
+
+/** 503 is a promise that nothing was done; any other 5xx leaves a write's outcome open. */
+function failedStatus({ method }: ServiceRequest, status: number): Attempt {
+  const failure = `http_${status}`
+  const passing = status === 502 || status === 503 || status === 504
+  const code = status === 503 ? 'upstream_unavailable' : method === 'GET' ? 'upstream_failed' : 'outcome_unknown'
+  return { kind: 'failed', error: new UpstreamError(code, failure, sentence), sent: true, passing }
+}
+
+/** The service answered, but not in a way it may. */
+function failed({ method }: ServiceRequest, failure: string): Attempt {
+  const code = method === 'GET' ? 'upstream_failed' : 'outcome_unknown'
+  return { kind: 'failed', error: new UpstreamError(code, failure, sentence), sent: true, passing: false }
+}
+
+/** Failures before a connection stood: nothing can have been sent. */
+const unsent = new Set([
+  'ECONNREFUSED',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'UND_ERR_CONNECT_TIMEOUT',
+])
+
+function broken({ method }: ServiceRequest, error: unknown, signal: AbortSignal): Attempt {
+  const failure = signal.aborted ? endOf(signal) : codeOf(error)
+  const sent = !unsent.has(failure)
+  const code = method !== 'GET' && sent ? 'outcome_unknown' : 'upstream_unavailable'
+  return { kind: 'failed', error: new UpstreamError(code, failure, sentence), sent, passing: !signal.aborted }
+}
+
+/** The caller was gone before anything was sent. */
+function never(signal: AbortSignal): Attempt {
+  const error = new UpstreamError('upstream_unavailable', endOf(signal), sentence)
+  return { kind: 'failed', error, sent: false, passing: false }
+}
+
+function endOf({ reason }: AbortSignal): string {
+  return reason instanceof Error && reason.name === 'TimeoutError' ? 'timeout' : 'aborted'
+}
+
+function codeOf(error: unknown): string {
+  if (!(error instanceof Error)) return 'failed'
+  return 'code' in error ? String(error.code) : error.name
+}
+
+const sentence = 'The service did not answer properly.'
+
+async function bounded(body: AsyncIterable<Uint8Array>, max: number): Promise<string | undefined> {
+  const chunks: Uint8Array[] = []
+  let size = 0
+  for await (const chunk of body) {
+    size += chunk.length
+    if (size > max) return undefined
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks).toString('utf8')
+}
+
+function parsed(text: string): Json | undefined {
+  if (text === '') return null
+  try {
+    return JSON.parse(text) as Json
+  } catch {
+    return undefined
+  }
+}

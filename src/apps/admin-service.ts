@@ -1,0 +1,27 @@
+import type { EvidenceLog } from '../ports/evidence-log.ts'
+import type { Json } from '../ports/json.ts'
+import type { AdminService } from '../server/admin.ts'
+import type { Meters } from '../telemetry/metrics.ts'
+import type { GatewayOptions } from './options.ts'
+import type { Switchboard } from './switchboard.ts'
+
+export interface AdminServiceParts {
+  readonly options: Pick<GatewayOptions, 'tickets'>
+  readonly log: EvidenceLog
+  readonly switchboard: Switchboard
+  readonly meters: Meters
+}
+
+/** Whoever holds the admin token; persons have names once they sign in. */
+const operator = { kind: 'operator', name: 'admin' } as const
+
+/** What the admin listener shows and does. */
+export function adminService({ options, log, switchboard, meters }: AdminServiceParts): AdminService {
+  return {
+    problems: () => [log.problem(), options.tickets.problem()].filter((problem) => problem !== undefined),
+    metrics: () => meters.text(),
+    switches: () => switchboard.list() as unknown as readonly Json[],
+    engage: (order) => switchboard.engage(order, operator),
+    release: (id, reason) => switchboard.release(id, reason, operator),
+  }
+}

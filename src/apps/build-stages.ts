@@ -1,0 +1,135 @@
+import type { EgressCall } from '../adapters/egress-undici.ts'
+import type { ServiceClient } from '../adapters/service-http.ts'
+import { authenticate, type Identify, type Watch } from '../call/authenticate.ts'
+import type { Identified, Received } from '../call/call.ts'
+import { commit } from '../call/commit.ts'
+import { decide } from '../call/decide.ts'
+import { deduplicate, type Idempotency } from '../call/deduplicate.ts'
+import { halt, queryOf, type Enforced } from '../call/halt.ts'
+import { inspect } from '../call/inspect.ts'
+import { invoke } from '../call/invoke.ts'
+import { limit, type Limiter } from '../call/limit.ts'
+import type { Notes } from '../call/record.ts'
+import { redact } from '../call/redact.ts'
+import type { Stages } from '../call/stages.ts'
+import { validate } from '../call/validate.ts'
+import type { Provenance } from '../detection/provenance.ts'
+import type { Scanner } from '../dlp/finding.ts'
+import { marks } from '../dlp/markers.ts'
+import type { Clock } from '../ports/clock.ts'
+import type { EvidenceLog } from '../ports/evidence-log.ts'
+import type { Json } from '../ports/json.ts'
+import type { StateStore } from '../ports/state-store.ts'
+import type { EgressFetch, ToolContext } from '../ports/tool.ts'
+import { describeUrl, isCovered, judgeUrl, type Blocked } from '../tools/egress.ts'
+import type { Digests } from './digests.ts'
+import { outputCheck } from './output-check.ts'
+import type { GatewayOptions } from './options.ts'
+import type { Switchboard } from './switchboard.ts'
+
+/** What the stages are made of, opened once and shared by all calls. */
+export interface StageParts {
+  readonly options: GatewayOptions
+  readonly clock: Clock
+  readonly log: EvidenceLog
+  readonly state: StateStore
+  readonly switchboard: Switchboard
+  readonly identify: Identify
+  readonly watch: Watch
+  readonly enforced: Enforced
+  readonly limiter: Limiter
+  readonly scanner: Scanner
+  readonly provenance: Provenance
+  readonly digests: Digests
+  readonly notes: Notes
+  readonly services: ServiceClient
+  readonly egress: (call: EgressCall) => EgressFetch
+}
+
+/** Longest a tool may take, and longest any stage may. */
+const toolTimeoutMs = 20_000
+export const stageTimeoutMs = 30_000
+
+/** Builds every stage for the options in force, and the way idempotency keys are settled afterwards. */
+export function buildStages(parts: StageParts): { readonly stages: Stages; readonly idempotency: Idempotency } {
+  const { options, switchboard, scanner, provenance, digests } = parts
+  const idempotency = deduplicate({ state: parts.state, clock: parts.clock, digest: digests.plain })
+  const context = toolContext(parts)
+  const stages: Stages = {
+    authenticate: authenticate(parts.identify, parts.watch),
+    halt: halt(switchboard.forbids, parts.enforced),
+    limit: limit(parts.limiter, ({ toolName, rawArgs }) => digests.plain('', [toolName, rawArgs])),
+    validate: validate(),
+    inspect: inspect({
+      scanner,
+      trace: provenance.trace,
+      destination: destinationJudge(parts),
+      ticket: async (ticket, who, tool) => options.tickets.find(ticket, who, tool, parts.clock.nowMs()),
+    }),
+    decide: decide({
+      policy: options.policy,
+      scanner,
+      describeUrl,
+      home: (region) => options.regions.backends[region],
+      context,
+      sessionTainted: provenance.sessionTainted,
+    }),
+    deduplicate: idempotency.stage,
+    commit: commit(parts.log, parts.notes),
+    invoke: invoke({ forbids: switchboard.forbids, enforced: parts.enforced, context, timeoutMs: toolTimeoutMs }),
+    redact: redact({
+      scanner,
+      markers: (output: Json) => marks(output).markers,
+      learn: provenance.learn,
+      fits: outputCheck(options.catalog.list),
+    }),
+  }
+  return { stages, idempotency }
+}
+
+/** Where a call points, as the lists stand; a switch that closes a domain is asked for when the call is invoked, and at every hop. */
+function destinationJudge({ options }: StageParts) {
+  return (url: URL) => {
+    const judged = judgeUrl(url, options.egress, closedBy(options))
+    return { url, domain: judged.domain, allowed: judged.kind === 'allowed' }
+  }
+}
+
+/** Domains closed by configuration, which no switch can open. */
+function closedBy({ egress }: GatewayOptions): Blocked {
+  return (domain) => egress.block.some((closed) => isCovered(domain, closed))
+}
+
+type Caller = Received & Identified & { readonly idem?: { readonly keyDigest: string } }
+
+/** What a tool may use during one call: the services of its region and the guarded way out, each under its own span. */
+function toolContext({ options, services, egress, switchboard }: StageParts) {
+  const closed = closedBy(options)
+  return (call: Caller, region: string): ToolContext => {
+    const { who, trace, signal, idem } = call
+    const begin = () => trace.begin('service')
+    const operation = idem ? { operationId: idem.keyDigest } : {}
+    const blocked: Blocked = (domain) => closed(domain) || switchboard.forbids(queryOf(call, domain))?.kind === 'egress'
+    return {
+      tenant: who.tenant,
+      actor: who.actor.id,
+      grants: who.rights,
+      region,
+      signal,
+      ...operation,
+      service: services({ tenant: who.tenant, region, signal, begin, ...operation }),
+      fetch: spanned(egress({ signal, blocked }), begin),
+    }
+  }
+}
+
+function spanned(fetch: EgressFetch, begin: () => { end(): number }): EgressFetch {
+  return async (request) => {
+    const part = begin()
+    try {
+      return await fetch(request)
+    } finally {
+      part.end()
+    }
+  }
+}

@@ -1,0 +1,137 @@
+import type { Engage } from '../control/command.ts'
+import type { Alert, Finding, Response } from '../detection/alert.ts'
+import { eventsOf } from '../detection/event.ts'
+import { detector, type Detector } from '../detection/fold.ts'
+import type { Lists } from '../detection/select.ts'
+import { commandFor } from '../detection/order.ts'
+import type { EvidenceRecord } from '../evidence/record.ts'
+import type { Clock } from '../ports/clock.ts'
+import type { EvidenceLog, StoredRecord } from '../ports/evidence-log.ts'
+import type { JsonObject } from '../ports/json.ts'
+import type { Meters } from '../telemetry/metrics.ts'
+import type { GatewayOptions } from './options.ts'
+import type { Switchboard } from './switchboard.ts'
+
+/** What one finding led to, and how long it took from the moment the offending record was durable. */
+export interface Reaction {
+  readonly alert: Alert
+  /** Switches that were engaged for it. */
+  readonly engaged: readonly (Pick<Engage, 'kind' | 'target'> & { readonly id: string })[]
+  readonly detectMs: number
+  /** Offending record durable to switch in the gateway's table. */
+  readonly enforceMs?: number
+}
+
+export interface EmbeddedDetectorParts {
+  readonly options: Pick<GatewayOptions, 'detector' | 'egress' | 'sinks'>
+  readonly log: EvidenceLog
+  readonly switchboard: Switchboard
+  readonly clock: Clock
+  readonly meters: Meters
+  readonly fault: (error: unknown) => void
+}
+
+export interface EmbeddedDetector {
+  /** Everything found since the start, newest last, at most `reactionsMax`. */
+  reactions(): readonly Reaction[]
+  /** Resolves when every alert found so far has been handed to its sinks. */
+  settled(): Promise<void>
+  snapshot(): JsonObject
+  close(): void
+}
+
+const reactionsMax = 1_000
+
+/**
+ * The detector inside the gateway. It judges each record the moment it is durable, before the call it belongs to is
+ * answered: an order it gives is in force before the session can make its next call.
+ */
+export function embeddedDetector(parts: EmbeddedDetectorParts): EmbeddedDetector {
+  const { clock } = parts
+  const { rules, stages, baseline } = parts.options.detector
+  const fold = detector({ rules, stages, lists: listsOf(parts.options.egress) })
+  if (baseline) fold.restore(baseline)
+  const reactions: Reaction[] = []
+  const pending = new Set<Promise<void>>()
+  const stop = parts.log.follow((record) => {
+    for (const finding of judge(fold, record, parts.fault)) {
+      const reaction = react(parts, finding, record.durableNs)
+      reactions.push(reaction)
+      if (reactions.length > reactionsMax) reactions.shift()
+      const told = tell(parts, finding).finally(() => pending.delete(told))
+      pending.add(told)
+    }
+  })
+  const timer = setInterval(() => advance(parts, fold, reactions), 1_000)
+  timer.unref()
+  return {
+    reactions: () => reactions,
+    settled: async () => void (await Promise.all(pending)),
+    snapshot: () => fold.snapshot(),
+    close() {
+      clearInterval(timer)
+      stop()
+    },
+  }
+
+  /** Absences fire when time has passed them, even while nothing else happens. */
+  function advance(within: EmbeddedDetectorParts, folded: Detector, into: Reaction[]): void {
+    for (const finding of folded.watermark(clock.nowMs())) {
+      into.push(react(within, finding, clock.monoNs()))
+      void tell(within, finding)
+    }
+  }
+}
+
+/** Lists that rules refer to by name. Rules are opened with the same ones. */
+export const listsOf = ({ bulk }: GatewayOptions['egress']): Lists => ({ bulk_vendors: bulk, core_vendors: bulk })
+
+/** A record the detector cannot read is a fault to report, never a reason to stop following. */
+function judge(fold: Detector, record: StoredRecord, fault: (error: unknown) => void): readonly Finding[] {
+  try {
+    const parsed = JSON.parse(record.text) as EvidenceRecord
+    return eventsOf(parsed, record.leaf).flatMap((event) => fold.step(event))
+  } catch (error) {
+    fault(error)
+    return []
+  }
+}
+
+function react(parts: EmbeddedDetectorParts, { alert, responses }: Finding, durableNs: bigint): Reaction {
+  const sinceMs = () => Number(parts.clock.monoNs() - durableNs) / 1e6
+  const detectMs = sinceMs()
+  parts.meters.alert(alert.rule, alert.severity)
+  parts.meters.detected(alert.rule, detectMs)
+  const engaged = responses.filter(({ mode }) => mode === 'enforce').map((response) => order(parts, response, alert))
+  if (engaged.length === 0) return { alert, engaged, detectMs }
+  const enforceMs = sinceMs()
+  for (const { kind } of engaged) parts.meters.enforced(kind, enforceMs)
+  return { alert, engaged, detectMs, enforceMs }
+}
+
+/** In force when this returns; what is still to be written is written in the background. */
+function order({ switchboard, fault }: EmbeddedDetectorParts, response: Response, alert: Alert): Reaction['engaged'][number] {
+  const { id, kind, target, issuedBy, action: _action, atMs: _atMs, ...request } = commandFor(response, alert)
+  switchboard.engage({ kind, target, ...request }, issuedBy, id).catch(fault)
+  return { id, kind, target }
+}
+
+/** The alert is evidence first; then every sink gets it. One that cannot deliver is counted, and the others still do. */
+async function tell(parts: EmbeddedDetectorParts, finding: Finding): Promise<void> {
+  const { alert } = finding
+  const ext = { ...alert, responses: finding.responses, skipped: finding.skipped } as unknown as JsonObject
+  await parts.log
+    .append({ type: 'alert', ext, ...(alert.tenant !== '' && { tenant: alert.tenant }), ...(alert.session !== '' && { session: alert.session }), ...(/^[0-9a-f]{32}$/.test(alert.trace) && { traceId: alert.trace }) })
+    .catch(parts.fault)
+  await Promise.all(
+    parts.options.sinks.map(async (sink) => {
+      try {
+        await sink.deliver(alert)
+        parts.meters.delivery(sink.name, 'delivered')
+      } catch (error) {
+        parts.meters.delivery(sink.name, 'failed')
+        parts.fault(error)
+      }
+    }),
+  )
+}

@@ -1,0 +1,60 @@
+import type { EvidenceEntry } from '../evidence/record.ts'
+import type { Identified, Received } from '../call/call.ts'
+import type { Halted } from '../call/halt.ts'
+import type { Principal } from '../identity/principal.ts'
+import type { JsonObject } from '../ports/json.ts'
+import type { Tool } from '../ports/tool.ts'
+import type { GatewayOptions } from './options.ts'
+
+/** What is loaded, written down at start and after each reload. */
+export function loadEntries({ configDigest, policy, catalog, detector }: GatewayOptions): readonly EvidenceEntry[] {
+  const tools = catalog.list.map(({ definition }) => definition.name)
+  return [
+    { type: 'config.load', ext: { digest: configDigest } },
+    { type: 'policy.load', ext: { digest: policy.digest, rules: policy.rulesCount } },
+    { type: 'catalog.load', ext: { digest: catalog.digest, tools, detections: detector.rules.digest } },
+  ]
+}
+
+/** A credential showed scopes that this gateway has never seen this actor hold. */
+export function grantEntry(who: Principal, scopes: readonly string[], tools: readonly Tool[]): EvidenceEntry {
+  return {
+    type: 'grant.issue',
+    session: who.session,
+    tenant: who.tenant,
+    actor: who.actor,
+    grants: scopes.map((scope) => ({ scope, ...(who.expMs !== undefined && { exp: who.expMs }) })),
+    ext: {
+      change: 'added',
+      subject: who.actor.id,
+      issuedBy: who.selfIssued ? 'gateway' : 'issuer',
+      outsideAllow: who.outsideAllow.filter((scope) => scopes.includes(scope)),
+      opensProdWrite: scopes.filter(opensProdWrite),
+      toolsCount: Object.fromEntries(scopes.map((scope) => [scope, toolsOpenedBy(scope, tools)])),
+      ...(who.ttlSec !== undefined && { ttlSec: who.ttlSec }),
+    },
+  }
+}
+
+/** `flags.write:prod`: a scope that names a write and the production environment. */
+function opensProdWrite(scope: string): boolean {
+  return /\bwrite\b/.test(scope) && /:prod(uction)?$/.test(scope)
+}
+
+function toolsOpenedBy(scope: string, tools: readonly Tool[]): number {
+  return tools.filter(({ visibleWith }) => visibleWith.includes(scope)).length
+}
+
+/** The first refusal of a session by one switch: proof that the order was enforced. */
+export function enforcedEntry({ switchId, kind, target, code }: Halted, { who, trace, toolName }: Received & Identified): EvidenceEntry {
+  const ext: JsonObject = { switchId, kind, target, code }
+  return {
+    type: 'switch.enforced',
+    traceId: trace.traceId,
+    session: who.session,
+    tenant: who.tenant,
+    actor: who.actor,
+    tool: { name: toolName.replace(/[^\x21-\x7e]/g, '?').slice(0, 120) || '_OTHER' },
+    ext,
+  }
+}

@@ -1,0 +1,179 @@
+import { readdirSync, readFileSync, statSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { consoleAlertSink } from '../adapters/alert-console.ts'
+import { jsonlAlertSink } from '../adapters/alert-jsonl.ts'
+import { webhookAlertSink } from '../adapters/alert-webhook.ts'
+import { systemClock } from '../adapters/clock-system.ts'
+import { nodeFiles } from '../adapters/files.ts'
+import { openIssuerKey } from '../adapters/issuer-key-file.ts'
+import { issuerKeysFile } from '../adapters/issuer-keys-file.ts'
+import { openKeys } from '../adapters/keys-file.ts'
+import { ticketsFile } from '../adapters/tickets-file.ts'
+import type { LoadedConfig } from '../config/load.ts'
+import { builtIn, type Config, type SinkSection } from '../config/schema.ts'
+import { readSecret } from '../config/secret.ts'
+import { openRules, type RuleSet } from '../detection/check.ts'
+import type { RuleFile } from '../detection/load.ts'
+import { verifySnapshot } from '../detection/snapshot.ts'
+import { developmentIssuer } from '../identity/issuer.ts'
+import type { TrustedIssuer } from '../identity/token.ts'
+import { compilePolicy } from '../policy/compile.ts'
+import { placed } from '../policy/document.ts'
+import { readPolicies } from '../policy/read.ts'
+import type { AlertSink } from '../ports/alert-sink.ts'
+import type { JsonObject } from '../ports/json.ts'
+import type { TicketRegister } from '../ports/tickets.ts'
+import type { Tool } from '../ports/tool.ts'
+import { builtInAliases, catalog } from '../tools/catalog.ts'
+import { builtInTools } from '../tools/built-in.ts'
+import { egressLists } from '../tools/egress-lists.ts'
+import type { GatewayOptions } from './options.ts'
+
+/** Rules and policies that come with the product. */
+const shipped = (name: string) => fileURLToPath(new URL(`../../${name}`, import.meta.url))
+
+/** Everything that is wrong with a configuration, one line each. */
+export class ConfigError extends Error {
+  constructor(problems: readonly string[]) {
+    super(problems.join('\n'))
+    this.name = 'ConfigError'
+  }
+}
+
+export interface Surroundings {
+  readonly data: string
+  readonly environment: Readonly<Record<string, string | undefined>>
+  readonly report: (line: JsonObject) => void
+  /** Tools beside the built-in ones. */
+  readonly tools?: readonly Tool[]
+}
+
+/** Resolves a configuration into what a gateway is made of. Throws a `ConfigError` with every problem. */
+export async function gatewayOptions(loaded: LoadedConfig, around: Surroundings): Promise<GatewayOptions> {
+  const { config } = loaded
+  if (!config) throw new ConfigError(loaded.problems.map(placed))
+  const tools = toolsOf(config, [...builtInTools, ...(around.tools ?? [])])
+  const tickets = config.tickets.file === undefined ? noTickets : await ticketsFile({ file: config.tickets.file })
+  const rules = detectionsOf(config)
+  return {
+    mode: config.mode,
+    data: around.data,
+    gateway: config.evidence.gateway,
+    deployment: config.evidence.deployment,
+    signing: config.evidence.signing,
+    catalog: catalog(tools, aliasesFor(tools)),
+    policy: policyOf(loaded),
+    identity: {
+      issuers: await issuersOf(config, around),
+      audience: config.auth.audience,
+      skewSec: config.auth.skewSeconds,
+      principals: loaded.principals,
+      ...(config.mode === 'development' && { local: localOf(config) }),
+    },
+    regions: {
+      tenants: Object.fromEntries(Object.entries(config.auth.tenants).map(([tenant, { home }]) => [tenant, home])),
+      backends: config.auth.regions,
+    },
+    services: await servicesOf(config, around.environment),
+    egress: { ...egressLists({ mode: config.mode, ...config.egress }), bulk: config.egress.bulk, block: config.egress.block },
+    limits: {
+      tenants: config.limits.tenants,
+      tools: Object.fromEntries(Object.entries(config.tools).map(([tool, { limits }]) => [tool, limits ?? {}])),
+    },
+    tickets,
+    detector: { rules, stages: config.detector.stages, ...(await baselineOf(config, around.data)) },
+    sinks: await Promise.all(config.alerts.sinks.map((sink) => sinkOf(sink, around.environment))),
+    telemetry: config.telemetry.otlp ? { otlpUrl: config.telemetry.otlp.url } : {},
+    configDigest: loaded.digest,
+    report: around.report,
+  }
+}
+
+function toolsOf(config: Config, tools: readonly Tool[]): readonly Tool[] {
+  return tools
+    .filter(({ definition }) => config.tools[definition.name]?.enabled !== false)
+    .map((tool) => ({ ...tool, costUsd: config.tools[tool.definition.name]?.costUsd ?? tool.costUsd }))
+}
+
+/** Aliases whose tool is switched off lead nowhere. */
+function aliasesFor(tools: readonly Tool[]): Readonly<Record<string, string>> {
+  const names = new Set(tools.map(({ definition }) => definition.name))
+  return Object.fromEntries(Object.entries(builtInAliases).filter(([, tool]) => names.has(tool)))
+}
+
+function policyOf({ policies }: LoadedConfig) {
+  const builtin = policies.builtIn ? yamlFilesIn(shipped('policies')) : []
+  const { rules, problems } = readPolicies([...builtin, ...policies.sources])
+  if (problems.length > 0) throw new ConfigError(problems.map(placed))
+  return compilePolicy(rules, { aliases: builtInAliases })
+}
+
+function detectionsOf(config: Config): RuleSet {
+  const files = config.detector.rules.flatMap((path) => yamlFilesIn(path === builtIn ? shipped('detections') : path))
+  const lists = { bulk_vendors: config.egress.bulk, core_vendors: config.egress.bulk, ...config.detector.lists }
+  const { set, problems } = openRules(files, lists)
+  if (!set) throw new ConfigError(problems.map(placed))
+  return set
+}
+
+function yamlFilesIn(path: string): readonly RuleFile[] {
+  if (!statSync(path).isDirectory()) return [{ file: path, text: readFileSync(path, 'utf8') }]
+  const names = readdirSync(path).filter((name) => /\.ya?ml$/.test(name))
+  return names.sort().map((name) => ({ file: join(path, name), text: readFileSync(join(path, name), 'utf8') }))
+}
+
+async function issuersOf(config: Config, { data, report }: Surroundings): Promise<readonly TrustedIssuer[]> {
+  const { issuers, maxTtlSeconds, audience } = config.auth
+  const clock = systemClock()
+  const fault = (message: unknown) => report({ level: 'error', fault: String(message) })
+  const configured = issuers.map(async ({ issuer, jwks, algorithms, maxTtlSeconds: own }) => ({
+    issuer,
+    keys: await issuerKeysFile({ file: jwks, algorithms, clock, fault }),
+    maxTtlSeconds: own ?? maxTtlSeconds,
+  }))
+  if (config.mode === 'production') return Promise.all(configured)
+  const key = await openIssuerKey(nodeFiles(), data)
+  return [...(await Promise.all(configured)), developmentIssuer({ key, clock, mode: config.mode, audience }).trusted]
+}
+
+/** Who calls over stdio without a token, in development. */
+function localOf(config: Config) {
+  return { tenant: 'local', principal: 'agent:local', scopes: config.auth.stdio.grants }
+}
+
+async function servicesOf(config: Config, environment: Surroundings['environment']): Promise<GatewayOptions['services']> {
+  const services = Object.entries(config.services)
+  const tokens = new Map<string, string>()
+  for (const [name, { token }] of services) if (token) tokens.set(name, await readSecret(token, environment))
+  return {
+    urls: Object.fromEntries(services.map(([name, { regions }]) => [name, regions])),
+    credential: (service) => tokens.get(service) ?? '',
+  }
+}
+
+/** What is normal, learned before: read only when a trusted key signed it. */
+async function baselineOf(config: Config, data: string): Promise<{ readonly baseline?: JsonObject }> {
+  const { baseline } = config.detector
+  if (baseline === undefined) return {}
+  const keys = await openKeys(join(data, 'keys'), systemClock(), config.evidence.deployment)
+  const opened = verifySnapshot(JSON.parse(await readFile(baseline, 'utf8')), keys.trusted)
+  if (opened.kind === 'refused') throw new ConfigError([`${baseline}: ${opened.message}`])
+  return { baseline: opened.snapshot }
+}
+
+async function sinkOf(sink: SinkSection, environment: Surroundings['environment']): Promise<AlertSink> {
+  switch (sink.kind) {
+    case 'console':
+      return consoleAlertSink({ write: (line) => void process.stderr.write(line) })
+    case 'jsonl':
+      return jsonlAlertSink({ path: sink.path })
+    case 'webhook': {
+      const secret = sink.secret && (await readSecret(sink.secret, environment))
+      return webhookAlertSink({ url: new URL(sink.url), clock: systemClock(), ...(secret !== undefined && { secret }) })
+    }
+  }
+}
+
+const noTickets: TicketRegister = { find: async () => undefined, problem: () => undefined }

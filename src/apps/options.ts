@@ -1,0 +1,62 @@
+import type { Mode } from '../detection/reaction.ts'
+import type { RuleSet } from '../detection/check.ts'
+import type { PrincipalEntry, Limits } from '../identity/directory.ts'
+import type { LocalIdentity } from '../identity/identify.ts'
+import type { TrustedIssuer } from '../identity/token.ts'
+import type { Policy } from '../policy/verdict.ts'
+import type { AlertSink } from '../ports/alert-sink.ts'
+import type { JsonObject } from '../ports/json.ts'
+import type { TicketRegister } from '../ports/tickets.ts'
+import type { Catalog } from '../tools/catalog.ts'
+import type { EgressLists } from '../tools/egress.ts'
+import type { Signing } from '../evidence/genesis.ts'
+import type { SpanExporter } from '@opentelemetry/sdk-trace'
+
+/** Everything a gateway is made of, resolved: no path to read, no reference to follow, nothing to guess. */
+export interface GatewayOptions {
+  readonly mode: 'development' | 'production'
+  /** The data directory; this process owns it. */
+  readonly data: string
+  /** Names this gateway's streams. */
+  readonly gateway: string
+  readonly deployment: string
+  readonly signing: Signing
+  readonly catalog: Catalog
+  readonly policy: Policy
+  readonly identity: {
+    readonly issuers: readonly TrustedIssuer[]
+    readonly audience: string
+    /** Most seconds an issuer's clock may be ahead of ours. */
+    readonly skewSec: number
+    readonly principals: readonly PrincipalEntry[]
+    /** Who a local process is that shows no token; development only. */
+    readonly local?: LocalIdentity
+  }
+  readonly regions: {
+    /** Region of a tenant's people, e.g. `acme` to `US`. */
+    readonly tenants: Readonly<Record<string, string>>
+    /** Backend that serves a region's people, e.g. `EU` to `eu-west`. */
+    readonly backends: Readonly<Record<string, string>>
+  }
+  readonly services: {
+    /** Base URLs: service, then backend region. */
+    readonly urls: Readonly<Record<string, Readonly<Record<string, string>>>>
+    /** The gateway's own credential at a service. */
+    readonly credential: (service: string) => string
+  }
+  readonly egress: EgressLists & { readonly bulk: readonly string[]; readonly block: readonly string[] }
+  readonly limits: { readonly tenants: Readonly<Record<string, Limits>>; readonly tools: Readonly<Record<string, Limits>> }
+  readonly tickets: TicketRegister
+  readonly detector: {
+    readonly rules: RuleSet
+    readonly stages: { readonly default: Mode; readonly rules: Readonly<Record<string, Mode>> }
+    /** A detector snapshot to begin with, already verified. */
+    readonly baseline?: JsonObject
+  }
+  readonly sinks: readonly AlertSink[]
+  readonly telemetry: { readonly otlpUrl?: string; readonly exporter?: SpanExporter }
+  /** Digest of the configuration, for evidence. */
+  readonly configDigest: string
+  /** Where operators read one JSON line per refusal and fault. */
+  readonly report: (line: JsonObject) => void
+}

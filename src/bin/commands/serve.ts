@@ -1,0 +1,109 @@
+import { randomUUID } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import { homedir } from 'node:os'
+import { join } from 'node:path'
+import type { Command } from 'commander'
+import type { GatewayOptions } from '../../apps/options.ts'
+import type { Gateway } from '../../apps/gateway.ts'
+import type { Config } from '../../config/schema.ts'
+import type { JsonObject } from '../../ports/json.ts'
+
+interface ServeOptions {
+  readonly config?: string
+  readonly data?: string
+  readonly stdio?: true
+  readonly tokenFile?: string
+}
+
+export function serveCommand(program: Command): void {
+  program
+    .command('serve')
+    .description('the gateway; without --config a development server with the bundled service API on loopback')
+    .option('--config <file>', 'sluicegate.yaml')
+    .option('--data <dir>', 'data directory (default: .sluicegate, with --stdio the user state folder)')
+    .option('--stdio', 'serve MCP on standard input and output; stdout carries protocol only')
+    .option('--token-file <file>', 'access token of the stdio client')
+    .action(serve)
+}
+
+async function serve(asked: ServeOptions): Promise<void> {
+  const output = asked.stdio ? protocolOnly() : process.stdout
+  const data = asked.data ?? (asked.stdio ? stateFolder() : '.sluicegate')
+  const { start } = await import('../../demo/development.ts')
+  const { config, options, gateway, close } = await start({
+    data,
+    environment: process.env,
+    report: (line) => void process.stderr.write(`${JSON.stringify(line)}\n`),
+    ...(asked.config !== undefined && { file: asked.config }),
+  })
+  if (process.env['MCP_READ_ONLY'] === '1') await readOnly(gateway)
+  const ended = asked.stdio ? stdio(gateway, options, asked, output) : http(gateway, options, config, data)
+  await Promise.race([ended, stopSignal()])
+  await close()
+}
+
+async function http(gateway: Gateway, options: GatewayOptions, config: Config, data: string): Promise<void> {
+  const { listen } = await import('../../apps/serve.ts')
+  const token = config.admin.token && (await (await import('../../config/secret.ts')).readSecret(config.admin.token, process.env))
+  const { host, port } = config.admin
+  const addresses = await listen({
+    gateway,
+    options,
+    listen: config.listen,
+    admin: { host, port, ...(token !== undefined && { token }) },
+  })
+  say({ ready: true, mcp: addresses.mcp, admin: addresses.admin, data })
+  await stopSignal()
+  await addresses.close()
+}
+
+async function stdio(gateway: Gateway, options: GatewayOptions, asked: ServeOptions, output: NodeJS.WriteStream): Promise<void> {
+  const { listenStdio } = await import('../../server/stdio.ts')
+  const processId = randomUUID()
+  const token = asked.tokenFile && (await readFile(asked.tokenFile, 'utf8')).trim()
+  const listener = await listenStdio({
+    service: gateway.service,
+    credential: token ? { kind: 'bearer', token, processId } : { kind: 'process', processId },
+    input: process.stdin,
+    output,
+    fault: (error) => options.report({ level: 'error', fault: String(error) }),
+  })
+  await listener.ended
+  await listener.close()
+}
+
+/** From here on whatever writes to standard output by mistake writes to standard error; the protocol keeps the real stream. */
+function protocolOnly(): NodeJS.WriteStream {
+  const real = process.stdout
+  Object.defineProperty(process, 'stdout', { value: process.stderr })
+  for (const name of ['log', 'info', 'debug', 'dir', 'table'] as const) console[name] = (...args: unknown[]) => console.error(...args)
+  return real
+}
+
+function stateFolder(): string {
+  const base = process.env['XDG_STATE_HOME'] ?? join(homedir(), '.local', 'state')
+  return join(base, 'sluicegate')
+}
+
+/** `MCP_READ_ONLY=1`: nothing may be changed until somebody releases the switch. */
+async function readOnly(gateway: Gateway): Promise<void> {
+  await gateway.switches.engage(
+    { kind: 'read-only', target: 'all', reason: 'MCP_READ_ONLY=1 at start', ttlMs: 90 * 24 * 3_600_000 },
+    { kind: 'operator', name: 'environment' },
+  )
+}
+
+function stopSignal(): Promise<void> {
+  return new Promise((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+      process.once(signal, () => {
+        process.once(signal, () => process.exit(130))
+        resolve()
+      })
+    }
+  })
+}
+
+function say(line: JsonObject): void {
+  process.stderr.write(`${JSON.stringify(line)}\n`)
+}

@@ -1,0 +1,142 @@
+import { existsSync } from 'node:fs'
+import path from 'node:path'
+import { InvalidArgumentError, type Command } from 'commander'
+import { OrderRequest, type Ceiling } from '../../control/order.ts'
+import { switchKinds, type SwitchKind } from '../../control/command.ts'
+import { gatewaySwitches } from './switch-gateway.ts'
+import { offlineSwitches } from './switch-offline.ts'
+
+/** A switch as it is shown. */
+export interface Shown {
+  readonly id: string
+  readonly kind: string
+  readonly target: string
+  readonly tenant?: string
+  readonly reason: string
+  readonly remainingMs?: number
+  readonly [field: string]: unknown
+}
+
+/** Where orders go: to the gateway that runs, or into its command log while none does. */
+export interface OrderDesk {
+  list(): Promise<readonly Shown[]>
+  engage(request: OrderRequest): Promise<Shown>
+  /** False when no such switch is engaged. */
+  release(id: string, reason: string): Promise<boolean>
+}
+
+interface Where {
+  readonly data: string
+  readonly admin?: string
+  readonly tokenFile?: string
+  readonly json?: boolean
+}
+
+interface EngageOptions extends Where {
+  readonly reason: string
+  readonly ttl: number
+  readonly approver?: string
+  readonly tenant?: string
+  readonly set: Partial<Record<Ceiling, number>>
+}
+
+/** Adds `switch list`, `engage` and `release`. */
+export function switchCommand(program: Command): void {
+  const group = program
+    .command('switch')
+    .description('stop a session, a tool, a domain or everything, and let go again')
+  withPlace(group.command('list').description('what is engaged now')).action((where: Where) => list(where))
+  withPlace(group.command('engage').description('forbid something from the next call on'))
+    .argument('<kind>', switchKinds.join(', '))
+    .argument(
+      '<target>',
+      'session key, tool, domain, tenant, token id, scope; all or a tenant for read-only, catalog, approval',
+    )
+    .requiredOption('--reason <text>', 'why; it is recorded')
+    .option('--ttl <seconds>', 'after which it ends by itself', seconds, 3_600)
+    .option('--approver <name>', 'who agreed')
+    .option('--tenant <name>', 'for one tenant only')
+    .option('--set <ceiling=n>', 'for limits, e.g. rpm=10; repeat it for more', ceiling, {})
+    .action((kind: SwitchKind, target: string, options: EngageOptions) => engage(kind, target, options))
+  withPlace(group.command('release').description('end a switch before its time'))
+    .argument('<id>', 'as `switch list` shows it')
+    .requiredOption('--reason <text>', 'why; it is recorded')
+    .action((id: string, options: Where & { readonly reason: string }) => release(id, options))
+}
+
+function withPlace(command: Command): Command {
+  return command
+    .option('--data <directory>', 'data directory of the gateway', '.sluicegate')
+    .option('--admin <url>', 'admin listener of the running gateway')
+    .option('--token-file <file>', 'admin token; keys/admin.token of the data directory unless given')
+    .option('--json', 'one JSON object on the last line')
+}
+
+async function list(where: Where): Promise<void> {
+  const switches = await (await desk(where)).list()
+  if (where.json === true) return say(JSON.stringify({ switches }))
+  say(switches.length === 0 ? 'No switch is engaged.' : switches.map(lineOf).join('\n'))
+}
+
+async function engage(kind: SwitchKind, target: string, options: EngageOptions): Promise<void> {
+  const request = requestOf(kind, target, options)
+  const engaged = await (await desk(options)).engage(request)
+  say(
+    options.json === true
+      ? JSON.stringify(engaged)
+      : `Engaged ${lineOf({ remainingMs: options.ttl * 1000, ...engaged })}`,
+  )
+}
+
+async function release(id: string, options: Where & { readonly reason: string }): Promise<void> {
+  const released = await (await desk(options)).release(id, options.reason)
+  if (!released) throw new Error(`No switch ${id} is engaged; \`sluicegate switch list\` shows those that are.`)
+  say(options.json === true ? JSON.stringify({ id, released }) : `Released ${id}.`)
+}
+
+/** Judged here as well, so that a wrong order is told apart from a gateway that is away. */
+function requestOf(kind: SwitchKind, target: string, options: EngageOptions): OrderRequest {
+  const { reason, ttl, approver, tenant, set } = options
+  const read = OrderRequest.safeParse({
+    kind,
+    target,
+    reason,
+    ttlMs: ttl * 1000,
+    ...(approver !== undefined && { approver }),
+    ...(tenant !== undefined && { tenant }),
+    ...(Object.keys(set).length > 0 && { set }),
+  })
+  if (read.success) return read.data
+  throw new Error(read.error.issues.map(({ path: at, message }) => `${at.join('.')}: ${message}`).join('\n'))
+}
+
+/** A lock means that a gateway runs on the data directory; without one, nothing but the log needs to be told. */
+async function desk({ data, admin, tokenFile }: Where): Promise<OrderDesk> {
+  const running = existsSync(path.join(data, 'control', 'commands.lock'))
+  if (admin === undefined && !running) return offlineSwitches(data)
+  return gatewaySwitches({
+    url: admin ?? 'http://127.0.0.1:8788',
+    tokenFile: tokenFile ?? path.join(data, 'keys', 'admin.token'),
+    ...(admin === undefined && { away: () => offlineSwitches(data) }),
+  })
+}
+
+function lineOf({ id, kind, target, tenant, reason, remainingMs }: Shown): string {
+  const only = tenant === undefined ? '' : ` of ${tenant}`
+  const left = remainingMs === undefined ? '' : `, ${Math.ceil(remainingMs / 1000)} s left`
+  return `${id}  ${kind} ${target}${only}${left}: ${reason}`
+}
+
+function seconds(text: string): number {
+  if (!/^[1-9][0-9]{0,6}$/.test(text)) throw new InvalidArgumentError('Give whole seconds, e.g. 3600.')
+  return Number(text)
+}
+
+function ceiling(text: string, before: Readonly<Record<string, number>>): Readonly<Record<string, number>> {
+  const [, name, value] = /^([a-z_]+)=([0-9]+(?:\.[0-9]+)?)$/.exec(text) ?? []
+  if (name === undefined || value === undefined)
+    throw new InvalidArgumentError('Give a ceiling and a number, e.g. rpm=10.')
+  return { ...before, [name]: Number(value) }
+}
+
+const say = (text: string): void => void process.stdout.write(`${text}\n`)

@@ -1,0 +1,74 @@
+import { z } from 'zod'
+import { PrincipalEntry } from '../identity/directory.ts'
+import { algorithms, type Algorithm } from '../ports/issuer-keys.ts'
+import { name, notServed, pathIn, type Place } from './fields.ts'
+
+/** An issuer whose tokens count. */
+export interface IssuerSection {
+  /** Compared exactly with `iss`. */
+  readonly issuer: string
+  /** JSON Web Key Set, a file. */
+  readonly jwks: string
+  readonly algorithms: readonly Algorithm[]
+  readonly maxTtlSeconds?: number
+}
+
+export interface AuthSection {
+  readonly issuers: readonly IssuerSection[]
+  readonly audience: string
+  /** Longest life of a token, seconds; 600 at most. */
+  readonly maxTtlSeconds: number
+  readonly skewSeconds: number
+  /** `bound`: a token belongs to its first sender. `strict`: it is good for one call. */
+  readonly replay: 'bound' | 'strict'
+  readonly replayWindowMinutes: number
+  /** Grants of `agent:local`, who calls over stdio without a token; development only. */
+  readonly stdio: { readonly grants: readonly string[] }
+  /** Where the data of each tenant lives. A tenant that is not here must bring a region in its token. */
+  readonly tenants: Readonly<Record<string, { readonly home: string }>>
+  /** Backend region that serves a subject's region. */
+  readonly regions: Readonly<Record<string, string>>
+}
+
+const scope = z.string().regex(/^[!#-)+-[\]-~]{1,128}$/, 'must be a scope without "*"')
+
+/** The schema of `auth`. */
+export function authSection(place: Place): z.ZodType<AuthSection> {
+  const issuer = z.strictObject({
+    issuer: z.string().min(1).max(512),
+    jwks: pathIn(place).refine((text) => !/https?:\/{1,2}/.test(text), keysByUrl),
+    algorithms: z.array(z.enum(algorithms)).min(1).default(['EdDSA', 'ES256']),
+    maxTtlSeconds: ttl.exactOptional(),
+  })
+  return z.strictObject({
+    issuers: z.array(issuer).max(32).default([]),
+    audience: z.string().min(1).max(512).default('urn:sluicegate:gateway'),
+    maxTtlSeconds: ttl.default(600),
+    skewSeconds: z.int().min(0).max(60).default(60),
+    replay: z.enum(['bound', 'strict']).default('bound'),
+    replayWindowMinutes: z.int().min(15, 'must be at least 15 minutes').max(1_440).default(15),
+    stdio: z.strictObject({ grants: z.array(scope).max(256).default([]) }).prefault({}),
+    tenants: z.record(name, z.strictObject({ home: name })).default({}),
+    regions: z.record(name, name).default({ EU: 'eu-west', US: 'us-east' }),
+    mtls: notServed('listeners speak plain HTTP on loopback; put a TLS proxy in front.').exactOptional(),
+  })
+}
+
+const ttl = z.int().min(1).max(600, 'must be at most 600 seconds: a token that lives longer is worth stealing')
+
+const keysByUrl = 'must be a file; keys by URL are not in this version. Save the issuer’s JWKS to a file'
+
+/** A principal in place, or a file that holds one or a list of them. */
+export type PrincipalSource = PrincipalEntry | string
+
+/** The schema of `principals`. */
+export function principalsSection(place: Place): z.ZodType<readonly PrincipalSource[]> {
+  const file = pathIn(place)
+  const source = z.unknown().transform((value, context): PrincipalSource => {
+    const read = typeof value === 'string' ? file.safeParse(value) : PrincipalEntry.safeParse(value)
+    if (read.success) return read.data
+    for (const issue of read.error.issues) context.addIssue({ ...issue, input: undefined } as never)
+    return z.NEVER
+  })
+  return z.array(source).max(10_000)
+}

@@ -1,0 +1,103 @@
+import type { Problem } from '../policy/document.ts'
+import { egressProblems } from '../tools/egress-lists.ts'
+import type { Config } from './schema.ts'
+
+type At = (where: readonly (string | number)[], message: string) => Problem
+
+/** What each field allows by itself and several together do not. */
+export function contradictions(
+  config: Config,
+  at: At,
+): { readonly problems: readonly Problem[]; readonly warnings: readonly Problem[] } {
+  return {
+    problems: [
+      ...egress(config, at),
+      ...(config.mode === 'production' ? production(config, at) : []),
+      ...regions(config, at),
+    ],
+    warnings: [...exposure(config, at), ...unserved(config, at)],
+  }
+}
+
+function egress({ mode, egress: section }: Config, at: At): readonly Problem[] {
+  const listed = egressProblems({ mode, ...section }).map((sentence) => {
+    const [where = '', ...rest] = sentence.split(': ')
+    return at(where.split('.').slice(0, 3), rest.join(': '))
+  })
+  const strayBulk = section.bulk.flatMap((domain, index) =>
+    section.allow.includes(domain)
+      ? []
+      : [at(['egress', 'bulk', index], `'${domain}' is not in egress.allow; bulk is a part of it.`)],
+  )
+  return [...listed, ...strayBulk]
+}
+
+/** Production has no identities and no memory of its own making. */
+function production({ auth, state }: Config, at: At): readonly Problem[] {
+  return [
+    ...(auth.issuers.length === 0
+      ? [
+          at(
+            ['auth', 'issuers'],
+            'Production needs at least one issuer in auth.issuers: nobody could call. (mode: development brings its own.)',
+          ),
+        ]
+      : []),
+    ...(auth.stdio.grants.length > 0
+      ? [at(['auth', 'stdio'], 'auth.stdio gives rights without a token, which only development does; remove it.')]
+      : []),
+    ...(state.kind === 'memory'
+      ? [
+          at(
+            ['state', 'kind'],
+            'Production keeps state in sqlite: memory forgets idempotency keys and budgets at a restart.',
+          ),
+        ]
+      : []),
+  ]
+}
+
+function regions({ auth }: Config, at: At): readonly Problem[] {
+  return Object.entries(auth.tenants).flatMap(([tenant, { home }]) =>
+    Object.hasOwn(auth.regions, home)
+      ? []
+      : [
+          at(
+            ['auth', 'tenants', tenant, 'home'],
+            `'${home}' is no region of auth.regions (${Object.keys(auth.regions).join(', ')}).`,
+          ),
+        ],
+  )
+}
+
+function exposure({ listen, admin }: Config, at: At): readonly Problem[] {
+  const listeners = [
+    { section: 'listen', host: listen.host, what: 'Agents’ tokens' },
+    { section: 'admin', host: admin.host, what: 'The admin token' },
+  ]
+  return listeners.flatMap(({ section, host, what }) =>
+    /^(127\.|localhost$|::1$)/.test(host)
+      ? []
+      : [
+          at(
+            [section, 'host'],
+            `${what} would travel in clear to ${host}; bind to loopback behind a TLS proxy, or publish only there.`,
+          ),
+        ],
+  )
+}
+
+function unserved({ services, auth }: Config, at: At): readonly Problem[] {
+  return Object.entries(services).flatMap(([service, section]) =>
+    Object.entries(auth.regions).flatMap(([region, backend]) =>
+      Object.hasOwn(section.regions, backend)
+        ? []
+        : [
+            at(
+              ['services', service, 'regions'],
+              `There is no ${backend} here, so calls for ${region} data are refused.`,
+            ),
+          ],
+    ),
+  )
+}

@@ -1,0 +1,91 @@
+import path from 'node:path'
+import type { PrincipalEntry } from '../identity/directory.ts'
+import { placedDocument, type Problem } from '../policy/document.ts'
+import { isJsonObject } from '../ports/json.ts'
+import { readBaseline } from './baseline.ts'
+import { explain } from './explain.ts'
+import type { Place } from './fields.ts'
+import { contradictions } from './judge.ts'
+import { readPolicyFiles, readPrincipals } from './named-files.ts'
+import { builtIn, configSchema, type Config } from './schema.ts'
+import { digestOf, problemAt, readSource, type Path, type Source } from './source.ts'
+
+export interface ParsedConfig {
+  /** There when nothing is wrong. */
+  readonly config?: Config
+  /** Everything that is wrong, not only the first. */
+  readonly problems: readonly Problem[]
+  /** What works, and may not be what somebody wanted. */
+  readonly warnings: readonly Problem[]
+}
+
+/** A configuration with every file it names. */
+export interface LoadedConfig extends ParsedConfig {
+  /** All principals, from the file itself and the files it names. */
+  readonly principals: readonly PrincipalEntry[]
+  /** Policy files in order; `builtin` asks for the rules that come with the product, before these. */
+  readonly policies: { readonly builtIn: boolean; readonly sources: readonly Source[] }
+  /** SHA-256 over the configuration and every file it names, hex: what evidence records. */
+  readonly digest: string
+}
+
+/** Reads the text of a configuration file. `file` names it in problems and is where relative paths begin. Never throws. */
+export function parseConfig(text: string, file: string): ParsedConfig {
+  const document = placedDocument(text, file)
+  if (document.problems.length > 0) return { problems: document.problems, warnings: [] }
+  const data = document.data ?? {}
+  const parsed = configSchema(placeOf(data, file)).safeParse(data)
+  if (!parsed.success) return { problems: explain(parsed.error, file, document, knownKeys), warnings: [] }
+  const { problems, warnings } = contradictions(parsed.data, (at, message) => problemAt(document, file, at, message))
+  return problems.length > 0 ? { problems, warnings } : { config: parsed.data, problems, warnings }
+}
+
+/** Reads a configuration file and everything it names. Never throws: what cannot be read is a problem. */
+export function loadConfig(file: string): LoadedConfig {
+  const source = readSource(file)
+  if (typeof source === 'string') return nothing([{ file, line: 1, path: '', message: source }])
+  return resolve(parseConfig(source.text, file), source)
+}
+
+/** Reads the text of a configuration and everything it names. `file` is its name in problems, and where relative paths begin. */
+export function resolveConfig(text: string, file: string): LoadedConfig {
+  return resolve(parseConfig(text, file), { file, text })
+}
+
+function resolve(parsed: ParsedConfig, source: Source): LoadedConfig {
+  const { config } = parsed
+  if (config === undefined) return nothing(parsed.problems, parsed.warnings)
+  const document = placedDocument(source.text, source.file)
+  const at = (where: Path, message: string): Problem => problemAt(document, source.file, where, message)
+  const baseline = readBaseline(config, at)
+  const principals = readPrincipals(config, at)
+  const policies = readPolicyFiles(config, source, document, at)
+  const problems = [...baseline.problems, ...principals.problems, ...policies.problems]
+  const sources = [source, ...baseline.sources, ...principals.sources, ...policies.sources]
+  return {
+    ...(problems.length === 0 && { config: baseline.config }),
+    problems,
+    warnings: [...parsed.warnings, ...baseline.warnings],
+    principals: principals.entries,
+    policies: { builtIn: config.policies.includes(builtIn), sources: policies.sources },
+    digest: digestOf(sources),
+  }
+}
+
+function nothing(problems: readonly Problem[], warnings: readonly Problem[] = []): LoadedConfig {
+  return { problems, warnings, principals: [], policies: { builtIn: false, sources: [] }, digest: digestOf([]) }
+}
+
+function placeOf(data: unknown, file: string): Place {
+  const mode = isJsonObject(data) && data['mode'] === 'development' ? 'development' : 'production'
+  return { mode, directory: path.dirname(path.resolve(file)) }
+}
+
+/** Offered when somebody mistypes a key. */
+const knownKeys: readonly string[] = (
+  'mode listen auth principals policies dlp tools services upstreams catalog egress limits tickets evidence notary bus ' +
+  'state detector alerts siem telemetry admin secrets retention baseline host port hosts origins issuers issuer jwks ' +
+  'algorithms audience maxTtlSeconds skewSeconds replay replayWindowMinutes stdio grants tenants home regions allow bulk ' +
+  'block principal deny modes enabled costUsd token file gateway deployment signing segmentSizeBytes kind rules stages ' +
+  'default lists sinks url path secret otlp headers spansFile traceTrust spanNaming environment provider'
+).split(' ')

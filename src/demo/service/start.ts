@@ -1,0 +1,103 @@
+import { once } from 'node:events'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import type { DatabaseSync } from 'node:sqlite'
+import type { Clock } from '../../ports/clock.ts'
+import { answer, type Desk } from './answer.ts'
+import type { Tokens } from './caller.ts'
+import { hit, type Faults } from './faults.ts'
+import { requestLog, type SeenRequest } from './seen.ts'
+import { openStore } from './store.ts'
+import { branches, type Region } from './tenants.ts'
+
+/** A text to stand in the note field of one order. */
+export interface Note {
+  readonly tenant: string
+  readonly orderId: string
+  readonly text: string
+}
+
+export interface ServiceOptions {
+  readonly region: Region
+  /** TCP port on 127.0.0.1; 0 or absent takes a free one. */
+  readonly port?: number
+  /** Decides every row. */
+  readonly seed: string
+  readonly clock: Clock
+  readonly tokens: Tokens
+  readonly notes?: readonly Note[]
+  /** Read on every request, so a test may change its fields at any time. */
+  readonly faults?: Faults
+}
+
+export interface Service {
+  /** Base URL without a trailing slash. */
+  readonly url: string
+  readonly region: Region
+  /** The last requests that arrived, oldest first, at most 1,000. */
+  requests(): readonly SeenRequest[]
+  /** Overwrites the note of an order. Refuses an order that does not exist. */
+  plant(note: Note): void
+  close(): Promise<void>
+}
+
+/** Starts one region's service: orders, feature flags and contacts of the tenants whose data lives there. Loopback only. */
+export async function startService(options: ServiceOptions): Promise<Service> {
+  const { region, seed, clock, tokens, notes = [], faults = {} } = options
+  const store = openStore(seed, region, clock.nowMs())
+  for (const note of notes) plant(store, note)
+  const held = branches(region).map((branch) => branch.tenant)
+  const desk: Desk = { store, tokens, held, nowMs: () => clock.nowMs() }
+  const log = requestLog()
+  const server = createServer({ maxHeaderSize: 8192, requestTimeout: 30_000 }, (request, response) => {
+    void respond(desk, faults, log.add, request, response)
+  })
+  server.listen(options.port ?? 0, '127.0.0.1')
+  await once(server, 'listening')
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    region,
+    requests: log.list,
+    plant: (note) => plant(store, note),
+    async close() {
+      const closed = once(server, 'close')
+      server.close()
+      server.closeAllConnections()
+      await closed
+      store.close()
+    },
+  }
+}
+
+async function respond(
+  desk: Desk,
+  faults: Faults,
+  see: (request: IncomingMessage) => void,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  see(request)
+  try {
+    const fault = await hit(faults)
+    if (fault === 'drop') return void request.socket.destroy()
+    const reply = fault === 'ok' || fault === 'drop-after' ? await answer(desk, request) : fault
+    if (fault === 'drop-after') return void request.socket.destroy()
+    send(response, reply.status, reply.body, 'replayed' in reply && reply.replayed === true)
+  } catch {
+    send(response, 500, { error: { code: 'internal', message: 'The service failed.' } }, false)
+  }
+}
+
+function send(response: ServerResponse, status: number, body: unknown, replayed: boolean): void {
+  if (response.headersSent || response.destroyed) return
+  const headers = { 'content-type': 'application/json', 'cache-control': 'no-store' }
+  response.writeHead(status, { ...headers, ...(replayed && { 'idempotency-replayed': 'true' }) })
+  response.end(JSON.stringify(body))
+}
+
+function plant(store: DatabaseSync, { tenant, orderId, text }: Note): void {
+  const { changes } = store
+    .prepare('update orders set note = ? where tenant = ? and orderId = ?')
+    .run(text, tenant, orderId)
+  if (Number(changes) !== 1) throw new Error(`Cannot plant a note: ${tenant} has no order ${orderId} in this region.`)
+}

@@ -1,0 +1,20 @@
+import { modes, type Mode } from './reaction.ts'
+
+/** How far each rule may go today: off → shadow → ask → enforce. */
+export interface Stages {
+  readonly default: Mode
+  /** By rule name. */
+  readonly rules: Readonly<Record<string, Mode>>
+}
+
+/** Nothing is done unless someone said so. */
+export const cautious: Stages = { default: 'shadow', rules: {} }
+
+export function stageOf({ default: otherwise, rules }: Stages, rule: string): Mode {
+  return Object.hasOwn(rules, rule) ? rules[rule]! : otherwise
+}
+
+/** The weaker of two: a rule's `mode` is the ceiling of its stage. */
+export function weaker(one: Mode, other: Mode): Mode {
+  return modes.indexOf(one) <= modes.indexOf(other) ? one : other
+}

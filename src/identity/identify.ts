@@ -1,0 +1,129 @@
+import type { Identify, Identity } from '../call/authenticate.ts'
+import type { Credential } from '../call/call.ts'
+import type { Actor } from '../evidence/record.ts'
+import type { Claims } from './claims.ts'
+import type { Directory } from './directory.ts'
+import { rightsOf } from './grant.ts'
+import type { Binding } from './principal.ts'
+import { sessionKey } from './session.ts'
+import type { TokenVerifier } from './token.ts'
+
+export interface IdentifyParts {
+  readonly verifier: TokenVerifier
+  readonly directory: Directory
+  /** Secret of the session keys; the same for all replicas. */
+  readonly sessionKey: Uint8Array
+  /** Region of a tenant's data, where the token names none: `EU`, `US`. */
+  readonly homeRegion: (tenant: string) => string
+  /** Scopes granted for a while and still in force. */
+  readonly elevations?: (tenant: string, principal: string) => readonly string[]
+  /** Who a local process is that shows no token. Given in development only; absent, such a process is nobody. */
+  readonly local?: LocalIdentity
+}
+
+/** The identity of a stdio client without a token. */
+export interface LocalIdentity {
+  readonly tenant: string
+  readonly principal: string
+  readonly scopes: readonly string[]
+}
+
+/** Issuer of identities that no token proves. */
+export const localIssuer = 'urn:sluicegate:local'
+
+type Bearer = Extract<Credential, { kind: 'bearer' }>
+
+/** Turns a credential into the principal it proves. Refuses what is not proven; nobody is anybody by default. */
+export function identifier(parts: IdentifyParts): Identify {
+  return async ({ credential, mcpSession }) => {
+    switch (credential.kind) {
+      case 'bearer':
+        return identifyToken(parts, credential, mcpSession)
+      case 'process':
+        return parts.local ? identifyProcess(parts, parts.local, credential.processId) : nobody('no token was shown')
+      case 'none':
+        return nobody('no token was shown')
+    }
+  }
+}
+
+async function identifyToken(parts: IdentifyParts, bearer: Bearer, mcpSession: string | undefined): Promise<Identity> {
+  const verified = await parts.verifier.verify(bearer.token, bearer.binding)
+  if (!verified.ok) return nobody(`${verified.why.check}: ${verified.why.message}`)
+  const { claims } = verified
+  const entry = parts.directory.find(claims.subject, claims.actor ?? claims.subject)
+  if (entry?.ttlSeconds !== undefined && claims.ttlSec > entry.ttlSeconds) {
+    return nobody(`exp: The token lives ${claims.ttlSec} s; this principal's may live ${entry.ttlSeconds} s.`)
+  }
+  const rights = rightsOf(claims.scopes, entry, parts.elevations?.(claims.tenant, claims.subject))
+  return {
+    ok: true,
+    who: { ...known(parts, claims, bearer), ...rights, session: sessionOf(parts, claims, bearer, mcpSession) },
+  }
+}
+
+function known(parts: IdentifyParts, claims: Claims, { binding }: Bearer) {
+  const { tenant, issuer, subject, jti, expMs, ttlSec, scopes, selfIssued } = claims
+  const region = claims.region ?? parts.homeRegion(tenant)
+  return { tenant, issuer, subject, jti, expMs, ttlSec, scopes, selfIssued, region, actor: actorOf(claims, binding) }
+}
+
+function sessionOf(
+  parts: IdentifyParts,
+  claims: Claims,
+  { binding, processId }: Bearer,
+  mcpSession: string | undefined,
+): string {
+  const { tenant, issuer, subject, sid } = claims
+  const thumb = binding?.certThumb ?? binding?.keyThumb
+  return sessionKey(parts.sessionKey, {
+    tenant,
+    issuer,
+    subject,
+    ...(sid !== undefined && { sid }),
+    ...(thumb !== undefined && { thumb }),
+    ...(mcpSession !== undefined && { mcpSession }),
+    ...(processId !== undefined && { processId }),
+  })
+}
+
+/** With `act` it is the actor who acts, on behalf of the subject (RFC 8693 §4.1). */
+function actorOf({ subject, actor, jti }: Claims, binding: Binding | undefined): Actor {
+  const certThumb = binding?.certThumb
+  return {
+    id: actor ?? subject,
+    type: actorType(actor ?? subject),
+    jti,
+    ...(actor !== undefined && { onBehalfOf: subject }),
+    ...(certThumb !== undefined && { certThumb }),
+  }
+}
+
+/** The kind that a name says, e.g. `user:ana`. Any other name is an agent's: the most watched kind. */
+export function actorType(name: string): 'agent' | 'user' | 'service' | 'mcp' {
+  const [kind] = name.split(':', 1)
+  return kind === 'user' || kind === 'service' || kind === 'mcp' ? kind : 'agent'
+}
+
+function identifyProcess(parts: IdentifyParts, local: LocalIdentity, processId: string): Identity {
+  const { tenant, principal, scopes } = local
+  const session = sessionKey(parts.sessionKey, { tenant, issuer: localIssuer, subject: principal, processId })
+  return {
+    ok: true,
+    who: {
+      tenant,
+      issuer: localIssuer,
+      subject: principal,
+      actor: { id: principal, type: actorType(principal) },
+      session,
+      region: parts.homeRegion(tenant),
+      scopes,
+      ...rightsOf(scopes, parts.directory.find(principal), parts.elevations?.(tenant, principal)),
+      selfIssued: true,
+    },
+  }
+}
+
+function nobody(why: string): Identity {
+  return { ok: false, code: 'unauthenticated', why }
+}

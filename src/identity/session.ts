@@ -1,0 +1,56 @@
+import { createHmac } from 'node:crypto'
+
+/** What a session is made of: who calls, and the first present of what tells this caller's sessions apart. */
+export interface SessionOf {
+  readonly tenant: string
+  readonly issuer: string
+  readonly subject: string
+  /** Token `sid`: the issuer's own word for a session. */
+  readonly sid?: string
+  /** Thumbprint of the client certificate or DPoP key. */
+  readonly thumb?: string
+  /** Protocol session of the 2025 revisions. */
+  readonly mcpSession?: string
+  /** The process behind a stdio connection. */
+  readonly processId?: string
+}
+
+/**
+ * Key of a session: `<lineage>-<letter><instance>`. The lineage (12 hex) is one caller at one issuer; the letter says what
+ * the instance (12 hex) comes from: `s`id, `c`ertificate or key, `m`cp session, `p`rocess, `n`othing. Nothing that an agent
+ * can vary within its credential changes it, except `m`, which `coversSession` makes up for. Keyed, so a key tells no name.
+ */
+export function sessionKey(key: Uint8Array, session: SessionOf): string {
+  const { tenant, issuer, subject } = session
+  const [letter, value] = instanceOf(session)
+  return `${short(key, JSON.stringify([tenant, issuer, subject]))}-${letter}${short(key, value)}`
+}
+
+/**
+ * Whether a switch on `target` stops `session`. Agents open as many protocol sessions as they like, and need none at all:
+ * a switch on one of those stops them all for the caller. Sessions that the issuer, a certificate or a process tells apart
+ * stand alone.
+ */
+export function coversSession(target: string, session: string): boolean {
+  return target === session || (isLoose(target) && isLoose(session) && lineageOf(target) === lineageOf(session))
+}
+
+function instanceOf({ sid, thumb, mcpSession, processId }: SessionOf): readonly [string, string] {
+  if (sid !== undefined) return ['s', sid]
+  if (thumb !== undefined) return ['c', thumb]
+  if (mcpSession !== undefined) return ['m', mcpSession]
+  if (processId !== undefined) return ['p', processId]
+  return ['n', '']
+}
+
+function isLoose(session: string): boolean {
+  return /^[0-9a-f]{12}-[mn][0-9a-f]{12}$/.test(session)
+}
+
+function lineageOf(session: string): string {
+  return session.slice(0, 12)
+}
+
+function short(key: Uint8Array, text: string): string {
+  return createHmac('sha256', key).update(text).digest('hex').slice(0, 12)
+}

@@ -1,0 +1,140 @@
+import { createHash } from 'node:crypto'
+import type { Clock } from '../ports/clock.ts'
+import type { IssuerKey, IssuerKeys } from '../ports/issuer-keys.ts'
+import { issuerNamed, readClaims, type Claims, type Expected } from './claims.ts'
+import { isWhy, readCompact, type Compact, type Why } from './compact.ts'
+import type { Binding } from './principal.ts'
+import { checkSignature } from './signature.ts'
+
+/** An issuer whose tokens count, with its keys and with them its algorithms. */
+export interface TrustedIssuer {
+  /** Compared exactly with `iss`. */
+  readonly issuer: string
+  readonly keys: IssuerKeys
+  /** Longest life of its tokens, seconds; 600 unless given. */
+  readonly maxTtlSeconds?: number
+  /** The gateway's own development issuer. */
+  readonly selfIssued?: boolean
+}
+
+export type Verification = { readonly ok: true; readonly claims: Claims } | { readonly ok: false; readonly why: Why }
+
+/** Proves access tokens. */
+export interface TokenVerifier {
+  readonly verify: (token: string, binding?: Binding) => Promise<Verification>
+}
+
+export interface VerifierOptions {
+  readonly issuers: readonly TrustedIssuer[]
+  /** Our own name, compared exactly with `aud`. */
+  readonly audience: string
+  readonly clock: Clock
+  /** Most verified tokens that are remembered. */
+  readonly cacheMax: number
+  /** Most seconds an issuer's clock may be ahead of ours; 60 unless given. Forgives a token from the near future, never an expired one. */
+  readonly skewSec?: number
+  /** Asked on every call, also for a remembered token. */
+  readonly revoked?: (claims: Claims) => boolean
+}
+
+/** Lifetime of a token where configuration says nothing, seconds. */
+export const defaultTtlSecMax = 600
+
+/** A token whose signature was found good, and the key that made it. */
+interface Proven {
+  readonly claims: Claims
+  readonly key: IssuerKey
+  readonly keys: IssuerKeys
+}
+
+/**
+ * A verifier of access tokens (RFC 9068) from fixed issuers. A good signature is remembered by the SHA-256 of the token
+ * text, never for another text; time, sender, and whether its key is still in force are judged again on every call.
+ * Refuses everything it does not know.
+ */
+export function verifier(options: VerifierOptions): TokenVerifier {
+  const seen = new Map<string, Proven>()
+  const now = steadyMs(options.clock)
+  const skewMs = Math.min(options.skewSec ?? 60, 60) * 1000
+
+  return {
+    async verify(token, binding = {}) {
+      const hash = createHash('sha256').update(token).digest('base64')
+      const known = seen.get(hash)
+      const proven = known && (await isInForce(known)) ? known : await prove(token, options)
+      if (isWhy(proven)) return { ok: false, why: proven }
+      const { claims } = proven
+      const why = senderWrong(claims, binding) ?? untimely(claims, now(), skewMs) ?? withdrawn(claims, options.revoked)
+      remember(seen, hash, why?.check === 'exp' ? undefined : proven, options.cacheMax)
+      return why ? { ok: false, why } : { ok: true, claims }
+    },
+  }
+}
+
+async function prove(token: string, { issuers, audience }: VerifierOptions): Promise<Proven | Why> {
+  const compact = readCompact(token)
+  if (isWhy(compact)) return compact
+  const named = issuerNamed(compact)
+  const trusted = issuers.find(({ issuer }) => issuer === named)
+  if (!trusted) return { stage: 'claims', check: 'iss', message: 'The token is from no issuer that is trusted here.' }
+  const { keys } = trusted
+  const key = await checkSignature(token, compact, await keys.keys(compact.kid))
+  if (isWhy(key)) return key
+  const claims = readClaims(compact, expectedOf(trusted, audience))
+  return isWhy(claims) ? claims : { claims, key, keys }
+}
+
+/** A key that its issuer withdrew takes its tokens with it. */
+async function isInForce({ key, keys }: Proven): Promise<boolean> {
+  const now = await keys.keys(key.kid)
+  return now.includes(key) || now.some((other) => other.alg === key.alg && other.key.equals(key.key))
+}
+
+function expectedOf({ issuer, maxTtlSeconds, selfIssued }: TrustedIssuer, audience: string): Expected {
+  return { issuer, audience, ttlSecMax: maxTtlSeconds ?? defaultTtlSecMax, selfIssued: selfIssued ?? false }
+}
+
+/**
+ * Whether a token's form and signature are good under the given keys, whatever it claims: the stages that no claim can
+ * help through. For test vectors, which carry no claims.
+ */
+export async function signatureStage(token: string, keys: IssuerKeys): Promise<Compact | Why> {
+  const compact = readCompact(token)
+  if (isWhy(compact)) return compact
+  const key = await checkSignature(token, compact, await keys.keys(compact.kid))
+  return isWhy(key) ? key : compact
+}
+
+/** A bound token in other hands is a stolen one (RFC 8705 §3, RFC 9449 §6). */
+function senderWrong({ bound }: Claims, binding: Binding): Why | undefined {
+  if (!bound) return undefined
+  const certOk = bound.certThumb === undefined || bound.certThumb === binding.certThumb
+  const keyOk = bound.keyThumb === undefined || bound.keyThumb === binding.keyThumb
+  if (certOk && keyOk) return undefined
+  return { stage: 'claims', check: 'cnf', message: 'The token is bound to another sender.' }
+}
+
+function untimely({ expMs, notBeforeMs }: Claims, nowMs: number, skewMs: number): Why | undefined {
+  if (nowMs >= expMs) return { stage: 'claims', check: 'exp', message: 'The token has expired.' }
+  if (notBeforeMs > nowMs + skewMs) return { stage: 'claims', check: 'nbf', message: 'The token is not valid yet.' }
+  return undefined
+}
+
+function withdrawn(claims: Claims, revoked: VerifierOptions['revoked']): Why | undefined {
+  return revoked?.(claims) ? { stage: 'claims', check: 'jti', message: 'The token was revoked.' } : undefined
+}
+
+/** The wall clock, or where it would stand had nobody turned it back since the start: an expired token stays expired. */
+function steadyMs(clock: Clock): () => number {
+  const wallMs = clock.nowMs()
+  const monoNs = clock.monoNs()
+  return () => Math.max(clock.nowMs(), wallMs + Number((clock.monoNs() - monoNs) / 1_000_000n))
+}
+
+/** Keeps the tokens that were used last. Forgetting one costs a signature check, nothing else. */
+function remember(seen: Map<string, Proven>, hash: string, proven: Proven | undefined, max: number): void {
+  seen.delete(hash)
+  if (!proven || max === 0) return
+  seen.set(hash, proven)
+  if (seen.size > max) seen.delete(seen.keys().next().value as string)
+}

@@ -1,0 +1,19 @@
+import type { Principal } from '../identity/principal.ts'
+
+/**
+ * Change tickets, as their register knows them.
+ *
+ * Promises: a ticket counts only while the register says that it is approved, unexpired, and for this principal and this
+ * tool; whatever is unknown, unreadable or out of date does not count.
+ */
+export interface TicketRegister {
+  /** The ticket's own name when it counts. */
+  find(
+    ticket: string,
+    who: Pick<Principal, 'tenant' | 'subject'>,
+    tool: string,
+    nowMs: number,
+  ): Promise<string | undefined>
+  /** Why no ticket counts at the moment, or undefined while the register can be read. */
+  problem(): string | undefined
+}

@@ -1,0 +1,169 @@
+import { createHash, timingSafeEqual } from 'node:crypto'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { z } from 'zod'
+import type { Engage, Release } from '../control/command.ts'
+import { OrderRequest } from '../control/order.ts'
+import type { Json } from '../ports/json.ts'
+import { readBody, sendJson } from './body.ts'
+import { hostProblem, loopbackHosts, loopbackOrigins, valuesOf, type HostRules } from './host-guard.ts'
+import { parseStrict } from './strict-json.ts'
+
+const ReleaseOrder = z.strictObject({ reason: z.string().min(1).max(512) })
+
+/** What the admin listener asks of the gateway. */
+export interface AdminService {
+  /** Problems that make the gateway unfit to serve, one sentence each; none when it is ready. */
+  problems(): readonly string[]
+  /** Prometheus text exposition. */
+  metrics(): Promise<string>
+  switches(): readonly Json[]
+  engage(order: OrderRequest): Promise<Engage>
+  /** Undefined when no such switch is engaged. */
+  release(id: string, reason: string): Promise<Release | undefined>
+}
+
+export interface AdminOptions {
+  readonly service: AdminService
+  readonly host: string
+  /** 0 takes a free port. */
+  readonly port: number
+  /** Bearer token that opens everything but the health checks. */
+  readonly token: string
+  readonly fault: (error: unknown) => void
+}
+
+export interface AdminListener {
+  /** e.g. `http://127.0.0.1:8788`. */
+  readonly url: string
+  close(): Promise<void>
+}
+
+type Handler = (request: IncomingMessage, response: ServerResponse, rest: string) => Promise<void> | void
+
+/** The operators' listener, apart from the agents': health, metrics and switches. Loopback unless configured otherwise. */
+export async function listenAdmin(options: AdminOptions): Promise<AdminListener> {
+  const server = createServer({ headersTimeout: 5_000, requestTimeout: 30_000, maxHeaderSize: 16 * 1024 })
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(options.port, options.host, resolve)
+  })
+  const { port } = server.address() as AddressInfo
+  const rules: HostRules = { hosts: [...loopbackHosts, options.host], origins: loopbackOrigins(port) }
+  server.on('request', (request, response) => {
+    route(options, rules, request, response).catch((error: unknown) => {
+      options.fault(error)
+      refuse(response, 500, 'The request failed inside. It was reported.')
+    })
+  })
+  return {
+    url: `http://${options.host}:${port}`,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve())
+        server.closeAllConnections()
+      }),
+  }
+}
+
+async function route(
+  options: AdminOptions,
+  rules: HostRules,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const problem = hostProblem(request, rules)
+  if (problem !== undefined) return refuse(response, 403, problem)
+  const path = (request.url ?? '/').split('?')[0] as string
+  const found = routes(options.service).find(({ method, prefix }) => method === request.method && matches(path, prefix))
+  if (!found) return refuse(response, 404, 'Nothing is served here.')
+  if (!found.open && !authorized(request, options.token)) {
+    return refuse(response, 401, 'Pass the admin token: "authorization: Bearer <keys/admin.token>".')
+  }
+  await found.handle(request, response, decodeURIComponent(path.slice(found.prefix.length)))
+}
+
+/** A prefix that ends in a slash takes one more segment; any other path is exact. */
+function matches(path: string, prefix: string): boolean {
+  if (!prefix.endsWith('/')) return path === prefix
+  return path.startsWith(prefix) && path.length > prefix.length && !path.slice(prefix.length).includes('/')
+}
+
+function routes(service: AdminService): readonly {
+  readonly method: string
+  readonly prefix: string
+  readonly open?: boolean
+  readonly handle: Handler
+}[] {
+  return [
+    { method: 'GET', prefix: '/healthz', open: true, handle: (_, response) => sendJson(response, 200, { ok: true }) },
+    { method: 'GET', prefix: '/readyz', open: true, handle: (_, response) => ready(service, response) },
+    { method: 'GET', prefix: '/metrics', handle: (_, response) => metrics(service, response) },
+    {
+      method: 'GET',
+      prefix: '/api/v1/switches',
+      handle: (_, response) => sendJson(response, 200, { switches: service.switches() }),
+    },
+    { method: 'POST', prefix: '/api/v1/switches', handle: (request, response) => engage(service, request, response) },
+    {
+      method: 'DELETE',
+      prefix: '/api/v1/switches/',
+      handle: (request, response, id) => release(service, request, response, id),
+    },
+  ]
+}
+
+function ready(service: AdminService, response: ServerResponse): void {
+  const problems = service.problems()
+  sendJson(response, problems.length === 0 ? 200 : 503, { ready: problems.length === 0, problems })
+}
+
+async function metrics(service: AdminService, response: ServerResponse): Promise<void> {
+  const text = await service.metrics()
+  response.writeHead(200, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8', 'cache-control': 'no-store' })
+  response.end(text)
+}
+
+async function engage(service: AdminService, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const order = await bodyAs(OrderRequest, request)
+  if (!order.ok) return refuse(response, 400, order.why)
+  sendJson(response, 201, await service.engage(order.value))
+}
+
+async function release(
+  service: AdminService,
+  request: IncomingMessage,
+  response: ServerResponse,
+  id: string,
+): Promise<void> {
+  const order = await bodyAs(ReleaseOrder, request)
+  if (!order.ok) return refuse(response, 400, order.why)
+  const released = await service.release(id, order.value.reason)
+  if (!released) return refuse(response, 404, 'No such switch is engaged. `sluicegate switch list` shows those that are.')
+  sendJson(response, 200, released)
+}
+
+type Body<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly why: string }
+
+async function bodyAs<T>(schema: z.ZodType<T>, request: IncomingMessage): Promise<Body<T>> {
+  const bytes = await readBody(request, 64 * 1024)
+  if (bytes === undefined) return { ok: false, why: 'The body is larger than 64 KiB.' }
+  const parsed = parseStrict(bytes)
+  if (!parsed.ok) return { ok: false, why: `The body is not strict JSON: ${parsed.why}.` }
+  const checked = schema.safeParse(parsed.value)
+  if (checked.success) return { ok: true, value: checked.data }
+  const [issue] = checked.error.issues
+  return { ok: false, why: `${issue?.path.join('.') || 'body'}: ${issue?.message ?? 'is wrong'}` }
+}
+
+function authorized(request: IncomingMessage, token: string): boolean {
+  const values = valuesOf(request, 'authorization')
+  const shown = values.length === 1 ? /^Bearer (\S+)$/i.exec(values[0] as string)?.[1] : undefined
+  return shown !== undefined && timingSafeEqual(sha256(shown), sha256(token))
+}
+
+const sha256 = (text: string): Buffer => createHash('sha256').update(text).digest()
+
+function refuse(response: ServerResponse, status: number, message: string): void {
+  sendJson(response, status, { error: { message } })
+}

@@ -1,0 +1,172 @@
+import type { Counter, Histogram, Meter } from '@opentelemetry/api'
+import { PrometheusExporter, PrometheusSerializer } from '@opentelemetry/exporter-prometheus'
+import { MeterProvider } from '@opentelemetry/sdk-metrics'
+import type { CallFacts, CallStart, Part } from '../ports/observer.ts'
+import { label, metric } from './names.ts'
+import { folded } from './series.ts'
+
+/** What is true right now, asked when somebody looks. */
+export interface Gauges {
+  /** Engaged switches by kind. */
+  readonly switches?: () => Readonly<Record<string, number>>
+  /** Breakers by service: 0 closed, 1 half open, 2 open. */
+  readonly breakers?: () => Readonly<Record<string, number>>
+  /** Seconds each consumer of evidence is behind. */
+  readonly lagS?: () => Readonly<Record<string, number>>
+}
+
+/** Counts what happened. Every label is bounded: names beyond the bound are counted under `_OTHER`. */
+export interface Meters {
+  /** For the SDK's own measurements, e.g. spans dropped because a queue was full. */
+  readonly provider: MeterProvider
+  call(start: CallStart, facts: CallFacts, us: number): void
+  stage(part: Part, us: number): void
+  /** One durable append to the evidence log. */
+  committed(us: number): void
+  record(type: string): void
+  evidenceProblem(code: string): void
+  policyHit(rule: string, decision: string): void
+  /** What policy decided, and what it would have with the shadow rules enforced. */
+  shadow(rule: string, decision: string, wouldBe: string): void
+  egress(domain: string, sizeBytes: number): void
+  egressBlocked(reason: string): void
+  cost(tenant: string, tool: string, usd: number): void
+  authFailure(reason: string): void
+  alert(rule: string, severity: string): void
+  delivery(sink: string, result: 'delivered' | 'failed'): void
+  /** Offending record durable -> finding. */
+  detected(rule: string, ms: number): void
+  /** Offending record durable -> first refused call. */
+  enforced(kind: string, ms: number): void
+  /** Asked for at every scrape; call once. */
+  watch(gauges: Gauges): void
+  /** Everything as Prometheus text, format 0.0.4. */
+  text(): Promise<string>
+  close(): Promise<void>
+}
+
+const operationS = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 120, 300]
+const stageS = [0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5]
+const reactionS = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 30, 60]
+
+const toolsMax = 500
+const tenantsMax = 200
+const rulesMax = 500
+const domainsMax = 200
+
+/** Metrics of one process, read through `text()`; nothing listens on a port of its own. */
+export function meters(): Meters {
+  const exporter = new PrometheusExporter({ preventServerStart: true })
+  const provider = new MeterProvider({ readers: [exporter] })
+  const serializer = new PrometheusSerializer(undefined, false, undefined, true, true)
+  const meter = provider.getMeter('sluicegate')
+  return {
+    provider,
+    ...callMeters(meter),
+    ...ruleMeters(meter),
+    ...evidenceMeters(meter),
+    ...reactionMeters(meter),
+    watch: (gauges) => watch(meter, gauges),
+    text: async () => serializer.serialize((await exporter.collect()).resourceMetrics),
+    close: () => provider.shutdown(),
+  }
+}
+
+function callMeters(
+  meter: Meter,
+): Pick<Meters, 'call' | 'stage' | 'cost' | 'egress' | 'egressBlocked' | 'authFailure'> {
+  const operation = histogram(meter, metric.operation, operationS)
+  const stage = histogram(meter, metric.stage, stageS)
+  const calls = counter(meter, metric.calls, '{call}')
+  const redactions = counter(meter, metric.redactions, '{value}')
+  const cost = counter(meter, metric.cost, '{USD}')
+  const size = counter(meter, metric.egressSize, 'By')
+  const blocked = counter(meter, metric.egressBlocked, '{request}')
+  const failures = counter(meter, metric.authFailures, '{call}')
+  const [tools, tenants, domains, kinds] = [folded(toolsMax), folded(tenantsMax), folded(domainsMax), folded(100)]
+
+  function call(start: CallStart, facts: CallFacts, us: number): void {
+    const tool = tools(start.tool)
+    const tenant = tenants(facts.tenant ?? '')
+    const ending = { [label.outcome]: facts.outcome, [label.errorType]: facts.code ?? '' }
+    operation.record(us / 1e6, { [label.method]: 'tools/call', [label.tool]: tool, ...ending })
+    const code = { [label.code]: facts.code ?? 'ok', [label.outcome]: facts.outcome }
+    calls.add(1, { [label.tool]: tool, [label.tenant]: tenant, [label.decision]: facts.decision, ...code })
+    count(facts.found, 'arguments', tenant)
+    count(facts.shown, 'result', tenant)
+  }
+
+  function count(found: CallFacts['found'], direction: string, tenant: string): void {
+    for (const [kind, n] of Object.entries(found ?? {})) {
+      redactions.add(n, { [label.kind]: kinds(kind), [label.direction]: direction, [label.tenant]: tenant })
+    }
+  }
+
+  return {
+    call,
+    stage: (part, us) => stage.record(us / 1e6, { [label.stage]: part }),
+    cost: (tenant, tool, usd) => cost.add(usd, { [label.tenant]: tenants(tenant), [label.tool]: tools(tool) }),
+    egress: (domain, sizeBytes) => size.add(sizeBytes, { [label.domain]: domains(domain) }),
+    egressBlocked: (reason) => blocked.add(1, { [label.reason]: reason }),
+    authFailure: (reason) => failures.add(1, { [label.reason]: reason }),
+  }
+}
+
+function ruleMeters(meter: Meter): Pick<Meters, 'policyHit' | 'shadow' | 'alert' | 'delivery'> {
+  const hits = counter(meter, metric.policyHits, '{decision}')
+  const shadows = counter(meter, metric.policyShadow, '{decision}')
+  const alerts = counter(meter, metric.alerts, '{alert}')
+  const deliveries = counter(meter, metric.deliveries, '{alert}')
+  const [rules, sinks] = [folded(rulesMax), folded(50)]
+  return {
+    policyHit: (rule, decision) => hits.add(1, { [label.rule]: rules(rule), [label.decision]: decision }),
+    shadow: (rule, decision, wouldBe) =>
+      shadows.add(1, { [label.rule]: rules(rule), [label.decision]: decision, [label.wouldBe]: wouldBe }),
+    alert: (rule, severity) => alerts.add(1, { [label.rule]: rules(rule), [label.severity]: severity }),
+    delivery: (sink, result) => deliveries.add(1, { [label.sink]: sinks(sink), [label.result]: result }),
+  }
+}
+
+function evidenceMeters(meter: Meter): Pick<Meters, 'committed' | 'record' | 'evidenceProblem'> {
+  const commit = histogram(meter, metric.commit, stageS)
+  const records = counter(meter, metric.evidenceRecords, '{record}')
+  const problems = counter(meter, metric.evidenceProblems, '{problem}')
+  return {
+    committed: (us) => commit.record(us / 1e6),
+    record: (type) => records.add(1, { [label.type]: type }),
+    evidenceProblem: (code) => problems.add(1, { [label.code]: code }),
+  }
+}
+
+function reactionMeters(meter: Meter): Pick<Meters, 'detected' | 'enforced'> {
+  const detect = histogram(meter, metric.detect, reactionS)
+  const enforce = histogram(meter, metric.enforce, reactionS)
+  const rules = folded(rulesMax)
+  return {
+    detected: (rule, ms) => detect.record(ms / 1000, { [label.rule]: rules(rule) }),
+    enforced: (kind, ms) => enforce.record(ms / 1000, { [label.kind]: kind }),
+  }
+}
+
+function watch(meter: Meter, { switches, breakers, lagS }: Gauges): void {
+  gauge(meter, metric.switches, label.kind, switches)
+  gauge(meter, metric.breaker, label.server, breakers)
+  gauge(meter, metric.detectorLag, label.consumer, lagS)
+}
+
+function gauge(
+  meter: Meter,
+  name: string,
+  by: string,
+  read: (() => Readonly<Record<string, number>>) | undefined,
+): void {
+  if (!read) return
+  meter.createObservableGauge(name).addCallback((seen) => {
+    for (const [key, value] of Object.entries(read())) seen.observe(value, { [by]: key })
+  })
+}
+
+const counter = (meter: Meter, name: string, unit: string): Counter => meter.createCounter(name, { unit })
+
+const histogram = (meter: Meter, name: string, explicitBucketBoundaries: number[]): Histogram =>
+  meter.createHistogram(name, { unit: 's', advice: { explicitBucketBoundaries } })

@@ -1,0 +1,61 @@
+import { startService, type Note, type Service } from '../../src/demo/service/start.ts'
+import type { Faults } from '../../src/demo/service/faults.ts'
+import type { Region } from '../../src/demo/service/tenants.ts'
+import { serviceClient, type ServiceClient, type ServiceClientOptions } from '../../src/adapters/service-http.ts'
+import type { ToolContext } from '../../src/ports/tool.ts'
+
+export const serviceToken = 'gateway-credential-for-tests'
+
+/** One region's service, with a credential for all three tenants and one for initech alone. */
+export async function aService(
+  region: Region,
+  more: { notes?: readonly Note[]; faults?: Faults; nowMs?: () => number } = {},
+) {
+  const { nowMs = () => Date.UTC(2025, 9, 1), ...rest } = more
+  const tokens = { [serviceToken]: ['acme', 'globex', 'initech'], 'initech-only': ['initech'] }
+  return startService({ region, seed: 'test', clock: { nowMs, monoNs: () => 0n }, tokens, ...rest })
+}
+
+/** A client towards some services. Pauses are written down, not waited for; deadlines never come. */
+export function aClient(byRegion: Readonly<Record<string, string>>, more: Partial<ServiceClientOptions> = {}) {
+  const pauses: number[] = []
+  const options: ServiceClientOptions = {
+    services: { orders: byRegion, flags: byRegion, crm: byRegion },
+    credential: () => serviceToken,
+    random: () => 0.5,
+    sleep: async (ms, signal) => {
+      if (ms === 10_000) await never(signal)
+      pauses.push(ms)
+    },
+    ...more,
+  }
+  return { client: serviceClient(options), pauses }
+}
+
+/** What a tool may use, towards these services and nowhere else. */
+export function aContext(client: ServiceClient, more: Partial<ToolContext> = {}): ToolContext {
+  const { tenant = 'acme', region = 'us-east', operationId } = more
+  const signal = more.signal ?? new AbortController().signal
+  return {
+    tenant,
+    region,
+    actor: 'agent:test',
+    grants: [],
+    signal,
+    service: client({ tenant, region, signal, ...(operationId !== undefined && { operationId }) }),
+    fetch: async () => {
+      throw new Error('this test gave the tool no egress')
+    },
+    ...more,
+  }
+}
+
+export async function get(service: Service, path: string, tenant: string, token = serviceToken): Promise<Response> {
+  return fetch(`${service.url}${path}`, { headers: { authorization: `Bearer ${token}`, 'x-tenant': tenant } })
+}
+
+function never(signal: AbortSignal): Promise<void> {
+  return new Promise((_resolve, reject) => {
+    signal.addEventListener('abort', () => reject(new Error('aborted')), { once: true })
+  })
+}

@@ -1,0 +1,12 @@
+import type { Reporter, TestModule } from 'vitest/node'
+
+/** Ends every run with one plain line: how many passed, failed and were skipped. */
+export default class Closing implements Reporter {
+  onTestRunEnd(modules: readonly TestModule[], errors: readonly unknown[]): void {
+    const states = modules.flatMap((module) => [...module.children.allTests()].map((test) => test.result().state))
+    const count = (state: string) => states.filter((one) => one === state).length
+    const broken = modules.filter((module) => module.state() === 'failed' && module.children.size === 0).length
+    const failed = count('failed') + broken + errors.length
+    process.stdout.write(`${count('passed')} passed, ${failed} failed, ${count('skipped')} skipped\n`)
+  }
+}

@@ -1,0 +1,244 @@
+import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { loadConfig, parseConfig, resolveConfig } from '../../../src/config/load.ts'
+
+const production = `
+auth:
+  issuers:
+    - issuer: https://id.example.com
+      jwks: jwks.json
+`
+
+/** A directory with these files, and the path of its `sluicegate.yaml`. */
+function files(content: Readonly<Record<string, string>>): string {
+  const directory = mkdtempSync(join(tmpdir(), 'config-'))
+  for (const [name, text] of Object.entries(content)) {
+    if (name.includes('/')) mkdirSync(join(directory, name.slice(0, name.lastIndexOf('/'))), { recursive: true })
+    writeFileSync(join(directory, name), text)
+  }
+  return join(directory, 'sluicegate.yaml')
+}
+
+const parse = (text: string) => parseConfig(text, '/etc/sluicegate/sluicegate.yaml')
+const sentences = (text: string) => parse(text).problems.map(({ line, path, message }) => `${line} ${path}: ${message}`)
+
+describe('a configuration', () => {
+  it('denies by default: production, loopback, no egress, no principals, nothing enforced by the detector', () => {
+    const { config, problems } = parse(production)
+    expect(problems).toEqual([])
+    expect(config).toMatchObject({
+      mode: 'production',
+      listen: { host: '127.0.0.1', port: 8787 },
+      admin: { host: '127.0.0.1', port: 8788 },
+      auth: { maxTtlSeconds: 600, skewSeconds: 60, replay: 'bound', replayWindowMinutes: 15, stdio: { grants: [] } },
+      principals: [],
+      policies: ['builtin'],
+      egress: { allow: [], bulk: [], block: [], hosts: {} },
+      detector: { stages: { default: 'shadow', rules: {} } },
+      telemetry: { spansFile: true, traceTrust: 'parent' },
+    })
+  })
+
+  it('finds relative paths beside itself', () => {
+    const { config } = parse(`${production}tickets: { file: tickets.json }\nadmin: { token: "file:keys/admin" }\n`)
+    expect(config?.auth.issuers[0]?.jwks).toBe('/etc/sluicegate/jwks.json')
+    expect(config?.tickets.file).toBe('/etc/sluicegate/tickets.json')
+    expect(config?.admin.token).toEqual({ from: 'file', path: '/etc/sluicegate/keys/admin' })
+  })
+
+  it('reports every problem with its line and path, not only the first', () => {
+    const found = sentences(`mode: staging
+listne: { port: 1 }
+listen:
+  port: 99999
+auth:
+  maxTtlSeconds: 3600
+  issuers:
+    - issuer: a
+tools:
+  flag.set: { cost: 1 }
+`)
+    expect(found).toEqual([
+      expect.stringMatching(/^1 mode: 'mode' is wrong: /),
+      expect.stringMatching(/^4 listen\.port: /),
+      expect.stringMatching(/^8 auth\.issuers\.0\.jwks: /),
+      expect.stringMatching(/^6 auth\.maxTtlSeconds: .*at most 600 seconds/),
+      expect.stringMatching(/^10 tools\.flag\.set\.cost: Unknown key 'cost'/),
+      expect.stringMatching(/^2 listne: Unknown key 'listne'; did you mean 'listen'\?/),
+    ])
+  })
+
+  it('tells broken YAML, keys given twice and dangerous keys apart from the rest', () => {
+    expect(sentences('mode: [')).toEqual([expect.stringMatching(/^1/)])
+    expect(sentences('mode: development\nmode: production\n')).toHaveLength(1)
+    expect(sentences('tools: { __proto__: {} }')).toEqual([expect.stringContaining('__proto__')])
+    expect(sentences('just text')).toHaveLength(1)
+    expect(sentences('- a\n- b')).toHaveLength(1)
+  })
+
+  it.each([
+    ['bus: { kind: kafka }', 'bus.kind', /is 'kafka', which is not in this version/],
+    ['state: { kind: redis }', 'state.kind', /is 'redis', which is not in this version/],
+    ['detector: { mode: external }', 'detector.mode', /is 'external', which is not in this version/],
+    ['secrets: { provider: vault }', 'secrets.provider', /is 'vault', which is not in this version/],
+    ['evidence: { onFailure: allow-reads-spool }', 'evidence.onFailure', /not in this version/],
+    ['tickets: { url: "https://t.example" }', 'tickets.url', /not in this version: use tickets.file/],
+    ['listen: { tls: { cert: a } }', 'listen.tls', /not in this version: put a TLS proxy/],
+    ['upstreams: {}', 'upstreams', /not in this version/],
+    ['catalog: {}', 'catalog', /not in this version/],
+    ['notary: {}', 'notary', /not in this version/],
+    ['siem: {}', 'siem', /not in this version/],
+    ['retention: { days: 30 }', 'retention', /not in this version/],
+  ])('refuses %s with a sentence instead of ignoring it', (text, path, sentence) => {
+    const [problem] = parse(`mode: development\n${text}\n`).problems
+    expect(problem).toMatchObject({ line: 2, path, message: expect.stringMatching(sentence) })
+  })
+
+  it.each([
+    ['env:ADMIN', 'production refuses'],
+    ['vault:kv/admin', 'Vault'],
+    ['kms:alias/admin', 'use vault:'],
+    ['hunter2-is-my-password', 'never its value'],
+    ['file:', 'never its value'],
+  ])('refuses the secret %s, and does not repeat a value', (secret, sentence) => {
+    const [problem] = parse(`${production}admin: { token: "${secret}" }\n`).problems
+    expect(problem?.message).toContain(sentence)
+    expect(problem?.message).not.toContain('hunter2')
+  })
+
+  it('takes a secret from the environment in development only', () => {
+    const { config } = parse('mode: development\nadmin: { token: "env:ADMIN" }\n')
+    expect(config?.admin.token).toEqual({ from: 'env', name: 'ADMIN' })
+  })
+
+  it.each([
+    ['egress: { allow: ["*.com"] }', 'egress.allow.0'],
+    ['egress: { allow: [a.example], bulk: [b.example] }', 'egress.bulk.0'],
+    ['egress: { hosts: { a.example: 9000 } }', 'egress.hosts'],
+    ['state: { kind: memory }', 'state.kind'],
+    ['auth: { tenants: { acme: { home: MOON } }, issuers: [{ issuer: i, jwks: j }] }', 'auth.tenants.acme.home'],
+    ['auth: { stdio: { grants: [orders.read] }, issuers: [{ issuer: i, jwks: j }] }', 'auth.stdio'],
+    ['mode: production', 'auth.issuers'],
+    ['services: { orders: { regions: { eu-west: "ftp://x" } } }', 'services.orders.regions.eu-west'],
+    ['services: { orders: { regions: { eu-west: "http://user:pw@x" } } }', 'services.orders.regions.eu-west'],
+    ['auth: { issuers: [{ issuer: i, jwks: "https://id.example/jwks" }] }', 'auth.issuers.0.jwks'],
+    ['principals: [{ principal: "agent:*", allow: [a] }]', 'principals.0.principal'],
+    ['principals: [{ principal: "agent:a", allow: ["orders.*"] }]', 'principals.0.allow.0'],
+    ['dlp: { modes: { shoe_size: mask } }', 'dlp.modes.shoe_size'],
+  ])('refuses %s', (text, path) => {
+    const base = text.includes('auth:') || text.startsWith('mode') ? '' : production
+    expect(parse(`${base}${text}\n`).problems.map((problem) => problem.path)).toContain(path)
+  })
+
+  it('warns of a listener beyond loopback, and of data that no backend serves', () => {
+    const { warnings, problems } = parse(
+      'mode: development\nlisten: { host: 0.0.0.0 }\nservices: { orders: { regions: { us-east: "http://127.0.0.1:1" } } }\n',
+    )
+    expect(problems).toEqual([])
+    expect(warnings.map(({ path }) => path)).toEqual(['listen.host', 'services.orders.regions'])
+  })
+
+  it('gives a development server everything it needs without a file', () => {
+    expect(resolveConfig('mode: development\n', '/nowhere/sluicegate.yaml').problems).toEqual([])
+    expect(resolveConfig('mode: development\n', '/nowhere/sluicegate.yaml').config?.mode).toBe('development')
+  })
+})
+
+describe('the files a configuration names', () => {
+  const copilot =
+    '{ "principal": "agent:copilot", "allow": ["orders.read"], "deny": ["flags.write:prod"], "ttlSeconds": 600 }'
+  const guard = '{ "principal": "agent:copilot", "limits": { "rpm": 60, "burst": 100, "concurrency": 5, "daily_cost_usd": 50 }, "stop_rules": { "max_plan_depth": 12, "max_retries": 3 } }' // prettier-ignore
+
+  it('may be principals in both of their shapes, one to a file or several', () => {
+    const file = files({
+      'sluicegate.yaml': `${production}principals: [copilot.json, rest.json]\n`,
+      'copilot.json': copilot,
+      'rest.json': `[${guard}]`,
+    })
+    expect(loadConfig(file).principals).toEqual([
+      expect.objectContaining({ principal: 'agent:copilot', allow: ['orders.read'], ttlSeconds: 600 }),
+      expect.objectContaining({ limits: expect.objectContaining({ rpm: 60 }), stop_rules: expect.anything() }),
+    ])
+  })
+
+  it('have their own problems, under their own names and lines', () => {
+    const file = files({
+      'sluicegate.yaml': `${production}principals: [bad.json, gone.json]\npolicies: [rules]\nbaseline: gone.yaml\n`,
+      'bad.json': '{ "principal": "agent:copilot",\n "alow": ["x"] }',
+      'rules/a.yaml': '- rule: r1\n  when: { tool: flag.set, cond: "rolloutPct >" }\n  decision: deny\n',
+    })
+    const { problems, config } = loadConfig(file)
+    expect(config).toBeUndefined()
+    expect(problems.map((problem) => `${problem.file.replace(/.*config-[^/]*\//, '')}:${problem.line}`)).toEqual([
+      'sluicegate.yaml:8',
+      'bad.json:2',
+      'sluicegate.yaml:6',
+      'rules/a.yaml:2',
+    ])
+  })
+
+  it('may be policies, and rules in place keep their line', () => {
+    const file = files({
+      'sluicegate.yaml': `${production}policies:\n  - builtin\n  - rules\n  - rule: in-place\n    when: { tool: web.fetchSafe }\n    decision: sometimes\n`,
+      'rules/b.yaml': '- rule: b\n  when: { tool: flag.set }\n  decision: deny\n',
+      'rules/a.yml': '- rule: a\n  when: { tool: flag.set }\n  decision: deny\n',
+      'rules/notes.txt': 'no rules',
+    })
+    const { problems, policies } = loadConfig(file)
+    expect(policies.builtIn).toBe(true)
+    expect(policies.sources.map((source) => source.file.split('/').at(-1))).toEqual([
+      'sluicegate.yaml',
+      'a.yml',
+      'b.yaml',
+    ])
+    expect(problems.map(({ line, path }) => [line, path])).toEqual([[9, '0.decision']])
+  })
+
+  it('change the digest', () => {
+    const text = `${production}principals: [p.json]\n`
+    const digest = (principals: string) => loadConfig(files({ 'sluicegate.yaml': text, 'p.json': principals })).digest
+    expect(digest(copilot)).toBe(digest(copilot))
+    expect(digest(copilot)).not.toBe(digest(guard))
+  })
+
+  it('are told apart from a file that is not there', () => {
+    expect(loadConfig('/no/such/sluicegate.yaml').problems[0]?.message).toMatch(/There is no \/no\/such/)
+  })
+})
+
+describe('a baseline', () => {
+  const document = `transport:
+  tls_min_version: "1.2"
+  mtls: true
+  cert_rotation_days: 90
+auth:
+  token_type: "JWT"
+  claims: ["aud","iss","sub","exp","nbf","jti"]
+  max_ttl_seconds: 300
+  replay_window_minutes: 30
+secrets:
+  provider: "KMS|Vault"
+  rotation_days: 60
+  forbid_env_for_prod: true
+`
+  const load = (baseline: string, more = '') =>
+    loadConfig(files({ 'sluicegate.yaml': `${production}${more}baseline: base.yaml\n`, 'base.yaml': baseline }))
+
+  it('counts where it is the stricter', () => {
+    const { config, problems, warnings } = load(document)
+    expect(problems).toEqual([])
+    expect(config?.auth).toMatchObject({ maxTtlSeconds: 300, replayWindowMinutes: 30 })
+    expect(warnings.map(({ path }) => path)).toEqual(['secrets.provider'])
+  })
+
+  it('is not met by plain HTTP beyond loopback', () => {
+    expect(load(document, 'listen: { host: 0.0.0.0 }\n').problems.map(({ path }) => path)).toEqual(['transport.mtls'])
+  })
+
+  it('is refused where it asks for what nobody checks', () => {
+    expect(load(document.replace('"jti"', '"jti","groups"')).problems[0]?.message).toContain('may list')
+    expect(load(`${document}network: {}\n`).problems[0]?.message).toContain("Unknown key 'network'")
+  })
+})

@@ -1,0 +1,94 @@
+import { describe, expect, it } from 'vitest'
+import { directory } from '../../../src/identity/directory.ts'
+import { identifier, localIssuer } from '../../../src/identity/identify.ts'
+import { tokenBench } from '../../support/tokens.ts'
+
+function bench(more: { readonly local?: boolean; readonly elevations?: readonly string[] } = {}) {
+  const tokens = tokenBench()
+  const identify = identifier({
+    verifier: { verify: tokens.verify },
+    directory: directory([
+      { principal: 'agent:copilot', allow: ['orders.read'], deny: ['crm.write'] },
+      { principal: 'agent:brief', ttlSeconds: 60 },
+      { principal: 'agent:helper', deny: ['orders.read'] },
+    ]),
+    sessionKey: Buffer.alloc(32, 1),
+    homeRegion: (tenant) => (tenant === 'globex' ? 'EU' : 'US'),
+    ...(more.elevations && { elevations: () => more.elevations ?? [] }),
+    ...(more.local && { local: { tenant: 'local', principal: 'agent:local', scopes: ['orders.read'] } }),
+  })
+  const bearer = (token: string, mcpSession?: string) =>
+    identify({
+      transport: 'http',
+      credential: { kind: 'bearer', token },
+      ...(mcpSession !== undefined && { mcpSession }),
+    })
+  return { tokens, identify, bearer }
+}
+
+const who = async (identity: ReturnType<ReturnType<typeof bench>['bearer']>) => {
+  const known = await identity
+  if (!known.ok) throw new Error(known.why)
+  return known.who
+}
+
+describe('identifying a caller', () => {
+  it('gives the principal that a token proves', async () => {
+    const { tokens, bearer } = bench()
+    expect(await who(bearer(tokens.token()))).toMatchObject({
+      tenant: 'acme',
+      actor: { id: 'agent:copilot', type: 'agent', jti: 'b9f1c5d2' },
+      scopes: ['orders.read', 'flags.write:staging'],
+      rights: ['orders.read'],
+      outsideAllow: ['flags.write:staging'],
+      region: 'US',
+      ttlSec: 600,
+      selfIssued: false,
+    })
+  })
+
+  it('takes the region from the token, else from the home of the tenant', async () => {
+    const { tokens, bearer } = bench()
+    expect((await who(bearer(tokens.token({ tenant: 'globex' })))).region).toBe('EU')
+    expect((await who(bearer(tokens.token({ tenant: 'globex', region: 'US' })))).region).toBe('US')
+  })
+
+  it('lets an actor do only what it and its subject may', async () => {
+    const { tokens, bearer } = bench()
+    const known = await who(bearer(tokens.token({ act: { sub: 'agent:helper' } })))
+    expect(known.actor).toMatchObject({ id: 'agent:helper', onBehalfOf: 'agent:copilot' })
+    expect(known.rights).toEqual([])
+  })
+
+  it('adds elevations that are not denied', async () => {
+    const { tokens, bearer } = bench({ elevations: ['web.fetch', 'crm.write'] })
+    expect((await who(bearer(tokens.token()))).rights).toEqual(['orders.read', 'web.fetch'])
+  })
+
+  it('refuses a token that lives longer than its principal may', async () => {
+    const { tokens, bearer } = bench()
+    expect(await bearer(tokens.token({ sub: 'agent:brief' }))).toMatchObject({ ok: false, code: 'unauthenticated' })
+  })
+
+  it('keeps the session across new tokens, and changes it with the sid', async () => {
+    const { tokens, bearer } = bench()
+    const [one, two, other] = await Promise.all([
+      who(bearer(tokens.token())),
+      who(bearer(tokens.token({ jti: 'next' }))),
+      who(bearer(tokens.token({ sid: 'fresh' }))),
+    ])
+    expect(one.session).toBe(two.session)
+    expect(other.session).not.toBe(one.session)
+  })
+
+  it('takes no one without a token for someone, unless development names who a local process is', async () => {
+    const process = { transport: 'stdio', credential: { kind: 'process', processId: '42' } } as const
+    expect((await bench().identify(process)).ok).toBe(false)
+    expect((await bench({ local: true }).identify({ transport: 'http', credential: { kind: 'none' } })).ok).toBe(false)
+    const local = await bench({ local: true }).identify(process)
+    expect(local).toMatchObject({
+      ok: true,
+      who: { issuer: localIssuer, tenant: 'local', selfIssued: true, rights: ['orders.read'] },
+    })
+  })
+})

@@ -1,0 +1,155 @@
+import { describe, expect, it } from 'vitest'
+import { keySet } from '../../../src/identity/keyset.ts'
+import { verifier } from '../../../src/identity/token.ts'
+import { algorithms } from '../../../src/ports/issuer-keys.ts'
+import {
+  goodClaims,
+  goodHeader,
+  mint,
+  signed,
+  testAudience,
+  testIssuer,
+  tokenBench,
+  trusting,
+} from '../../support/tokens.ts'
+import { testClock } from '../../support/clock.ts'
+
+describe('the token verifier', () => {
+  it.each(algorithms)('accepts a good %s token and reads its claims', async (alg) => {
+    const bench = tokenBench(alg)
+    const verified = await bench.verify(bench.token({ region: 'EU', sid: 's-1', act: { sub: 'agent:helper' } }))
+    expect(verified).toMatchObject({
+      ok: true,
+      claims: {
+        issuer: testIssuer,
+        subject: 'agent:copilot',
+        tenant: 'acme',
+        scopes: ['orders.read', 'flags.write:staging'],
+        ttlSec: 600,
+        region: 'EU',
+        sid: 's-1',
+        actor: 'agent:helper',
+        selfIssued: false,
+      },
+    })
+  })
+
+  it('ignores claims it does not know', async () => {
+    const bench = tokenBench()
+    expect(await bench.check(bench.token({ name: 'Copilot', roles: ['admin'] }))).toBe('ok')
+  })
+
+  it('judges the time of a remembered token again on every call', async () => {
+    const bench = tokenBench()
+    const token = bench.token()
+    expect(await bench.check(token)).toBe('ok')
+    bench.clock.advance(599_999)
+    expect(await bench.check(token)).toBe('ok')
+    bench.clock.advance(1)
+    expect(await bench.check(token)).toBe('exp')
+  })
+
+  it('lets no expired token back in when the wall clock is set back', async () => {
+    const bench = tokenBench()
+    const [seen, unseen] = [bench.token(), bench.token({ jti: 'other' })]
+    await bench.check(seen)
+    bench.clock.advance(601_000)
+    bench.clock.step(-3_600_000)
+    expect(await bench.check(seen)).toBe('exp')
+    expect(await bench.check(unseen)).toBe('exp')
+  })
+
+  it('asks about revocation on every call', async () => {
+    const [clock, own] = [testClock(), mint()]
+    const gone = new Set<string>()
+    const { verify } = verifier({
+      issuers: [trusting(own)],
+      audience: testAudience,
+      clock,
+      cacheMax: 10,
+      revoked: ({ jti }) => gone.has(jti),
+    })
+    const token = signed(own, goodHeader(own), goodClaims(clock))
+    expect((await verify(token)).ok).toBe(true)
+    gone.add('b9f1c5d2')
+    expect(await verify(token)).toMatchObject({ ok: false, why: { check: 'jti' } })
+  })
+
+  it('forgives an issuer whose clock is up to a minute ahead, and no more', async () => {
+    const bench = tokenBench()
+    const now = bench.clock.nowMs() / 1000
+    expect(await bench.check(bench.token({ nbf: now + 60, iat: now + 60, exp: now + 660 }))).toBe('ok')
+    expect(await bench.check(bench.token({ nbf: now + 61 }))).toBe('nbf')
+    expect(await bench.check(bench.token({ iat: now + 61, exp: now + 600 }))).toBe('nbf')
+  })
+
+  it('accepts a longer life only from an issuer configured for it', async () => {
+    const long = { exp: testClock().nowMs() / 1000 + 1200 }
+    const [usual, patient] = [tokenBench('EdDSA'), tokenBench('EdDSA', { maxTtlSeconds: 1200 })]
+    expect(await usual.check(usual.token(long))).toBe('exp')
+    expect(await patient.check(patient.token(long))).toBe('ok')
+  })
+
+  it('accepts a bound token from its own sender only, remembered or not', async () => {
+    const bench = tokenBench()
+    const thumb = 'A'.repeat(43)
+    const token = bench.token({ cnf: { 'x5t#S256': thumb } })
+    expect((await bench.verify(token, { certThumb: thumb })).ok).toBe(true)
+    for (const binding of [undefined, {}, { certThumb: 'B'.repeat(43) }, { keyThumb: thumb }]) {
+      expect(await bench.verify(token, binding)).toMatchObject({ ok: false, why: { check: 'cnf' } })
+    }
+  })
+
+  it('tells operators what failed without repeating any of the token', async () => {
+    const bench = tokenBench()
+    const verified = await bench.verify(bench.token({ aud: 'secret-audience', sub: 'agent:copilot' }))
+    expect(verified).toMatchObject({ ok: false, why: { stage: 'claims', check: 'aud' } })
+    expect(JSON.stringify(verified)).not.toContain('secret')
+  })
+
+  it('keeps at most the given number of verified tokens, the last used ones', async () => {
+    const [clock, own] = [testClock(), mint()]
+    const { verify } = verifier({ issuers: [trusting(own)], audience: testAudience, clock, cacheMax: 2 })
+    const read = async (jti: string, token = signed(own, goodHeader(own), { ...goodClaims(clock), jti })) => {
+      const verified = await verify(token)
+      return verified.ok ? verified.claims : undefined
+    }
+    // What is remembered is the same object again; what was proven anew is another.
+    const [a, b] = [await read('a'), await read('b')]
+    expect(await read('a')).toBe(a)
+    await read('c')
+    expect(await read('a')).toBe(a)
+    expect(await read('b')).not.toBe(b)
+  })
+})
+
+describe('a key set', () => {
+  const jwkOf = (own = mint('ES256')) => ({ ...own.publicKey.export({ format: 'jwk' }), kid: own.kid, alg: own.alg })
+
+  it('passes over encryption keys and kinds that are not offered', () => {
+    const keys = keySet(
+      { keys: [jwkOf(), { ...jwkOf(mint('RS256', 'enc')), use: 'enc' }, { kty: 'EC', crv: 'secp256k1' }] },
+      ['ES256'],
+    )
+    expect(keys.keys(undefined)).toHaveLength(1)
+  })
+
+  it.each([
+    ['a symmetric key', { kty: 'oct', k: 'c2VjcmV0', kid: 'x' }, /secret/],
+    ['a private key', { ...mint('ES256', 'x').privateKey.export({ format: 'jwk' }), kid: 'x' }, /secret/],
+    ['a repeated kid', { ...mint('ES256').publicKey.export({ format: 'jwk' }), kid: 'key-ES256' }, /two keys/],
+    [
+      'a point off the curve',
+      { kty: 'EC', crv: 'P-256', x: 'A'.repeat(43), y: 'A'.repeat(43), kid: 'x' },
+      /cannot be read/,
+    ],
+  ])('is refused for %s', (_what, jwk, message) => {
+    expect(() => keySet({ keys: [jwkOf(), jwk] }, ['ES256'])).toThrow(message)
+  })
+
+  it('is refused when it is empty, malformed or of other algorithms', () => {
+    for (const jwks of [{ keys: [] }, [], 'x', undefined, { keys: [{}] }])
+      expect(() => keySet(jwks, ['ES256'])).toThrow(/key set/)
+    expect(() => keySet({ keys: [jwkOf()] }, ['EdDSA'])).toThrow(/no key for EdDSA/)
+  })
+})
