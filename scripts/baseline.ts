@@ -35,5 +35,7 @@ if (Number.isNaN(endMs)) {
   mkdirSync(dirname(out), { recursive: true })
   writeFileSync(`${out}.new`, `${JSON.stringify(await signSnapshot(snapshot, deployment))}\n`, { mode: 0o600 })
   renameSync(`${out}.new`, out)
-  process.stdout.write(`${JSON.stringify({ out, sessions, days, events, alerts, rules: opened.set.digest, signedBy: deployment.kid })}\n`)
+  process.stdout.write(
+    `${JSON.stringify({ out, sessions, days, events, alerts, rules: opened.set.digest, signedBy: deployment.kid })}\n`,
+  )
 }

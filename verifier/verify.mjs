@@ -16,12 +16,11 @@ const recordMax = 65_535
 const lineMax = recordMax + 1 + 88
 const vendor = 'application/vnd.sluicegate.'
 const words = (text) => new Set(text.split(/\s+/))
-const types =
-  words(`stream.genesis stream.resume stream.close stream.gap key.introduce call.intent call.decision call.outcome
-  call.unknown grant.issue kill.apply kill.release switch.enforced policy.load catalog.load config.load ticket.use alert export`)
-const fields =
-  words(`v stream seq prev cp tsMs wallMs monoNs boot type traceId spanId parentSpanId session req tenant actor agentPlan
-  tool grants decision limits idem args result dlp egress timing ext`)
+const types = words(`stream.genesis stream.resume stream.close stream.gap key.introduce call.intent call.decision
+  call.outcome call.unknown grant.issue kill.apply kill.release switch.enforced policy.load catalog.load config.load
+  ticket.approved alert export`)
+const fields = words(`v stream seq prev cp tsMs wallMs monoNs boot type traceId spanId parentSpanId session req tenant
+  actor agentPlan tool grants decision limits idem args result dlp egress timing ext`)
 
 const need = (holds, code, message) => {
   if (!holds) throw Object.assign(new Error(message), { verdict: code })
@@ -37,10 +36,7 @@ const attempt = (make, code, message) => {
 
 // Bytes and text
 
-const sha256 = (...parts) =>
-  createHash('sha256')
-    .update(Buffer.concat(parts.map((part) => Buffer.from(part))))
-    .digest()
+const sha256 = (...parts) => parts.reduce((hash, part) => hash.update(part), createHash('sha256')).digest()
 const hexOf = (bytes) => Buffer.from(bytes).toString('hex')
 const isHex = (value, length) => typeof value === 'string' && value.length === length && /^[0-9a-f]+$/.test(value)
 const isCount = (value) => Number.isSafeInteger(value) && value >= 0
@@ -76,9 +72,9 @@ function parseCanonical(bytes, code) {
 
 const order = 2n ** 252n + 27742317777372353535851937790883648493n
 const prime = 2n ** 255n - 19n
-const y8 = 0x7a03ac9277fdc74ec6cc392cfa53202a0f67100d760b3cba4fd83d3d706a17c7n // y of a point of order 8
+const y8 = 0x7a03ac9277fdc74ec6cc392cfa53202a0f67100d760b3cba4fd84d3d706a17c7n // y of a point of order 8
 const small = new Set([0n, 1n, prime - 1n, y8, prime - y8])
-const integer = (bytes) => BigInt(`0x${hexOf(Buffer.from(bytes).reverse())}`)
+const integer = (bytes) => BigInt(`0x${hexOf(bytes.toReversed())}`)
 /** True for the one encoding of a point whose order is not small. */
 export function soundPoint(bytes) {
   const y = integer(bytes) & (2n ** 255n - 1n)
@@ -104,7 +100,7 @@ function publicKey({ kid, pub }) {
   need(hexOf(sha256(spki(raw))) === kid, 'KID_MISMATCH', `key ${kid} is not the key of that id`)
   return raw
 }
-function readTrust(text) {
+export function readTrust(text) {
   const trust = parseJson(text, 'BAD_TRUST', 'the trust file')
   need(trust?.v === 1 && Array.isArray(trust.keys), 'BAD_TRUST', 'the trust file is not {v:1, deployment, keys}')
   return { deployment: trust.deployment, keys: trust.keys.map((key) => ({ ...key, pub: publicKey(key) })) }
@@ -171,6 +167,7 @@ export function verifyStream({ stream, segments, trust, pins = [], engines = [op
   }
   const settle = (leaf) => {
     grow(peaks, leaf)
+    last.hash = undefined
     if (next === last.size) at.tail = at.offset
     next += 1
     prev = hexOf(leaf)
@@ -241,14 +238,7 @@ export function verifyStream({ stream, segments, trust, pins = [], engines = [op
     const leaf = sha256('\x00', body)
     if (hashes) shown.set(next, { record, leaf: hexOf(leaf) })
     closed = record.type === 'stream.close'
-    last.hash = undefined
     settle(leaf)
-  }
-  const onHash = (line) => {
-    const leaf = line.toString('latin1', 2)
-    need(next > 0 && line[1] === 9 && isHex(leaf, 64), 'RECORD_MALFORMED', 'a malformed leaf hash')
-    last.hash = undefined
-    settle(Buffer.from(leaf, 'hex'))
   }
   const onCheckpoint = (line) => {
     need(next > 0, 'GENESIS_MISSING', 'a checkpoint before the genesis')
@@ -268,8 +258,9 @@ export function verifyStream({ stream, segments, trust, pins = [], engines = [op
     need(line.length <= lineMax, 'RECORD_MALFORMED', 'longer than any line')
     if (line[0] === 0x7b) return onRecord(line, opensSegment)
     if (line[0] === 0x43 && line[1] === 9) return onCheckpoint(line)
-    need(hashes && line[0] === 0x48, 'RECORD_MALFORMED', 'neither a record nor a checkpoint')
-    return onHash(line)
+    const [kind, leaf] = line.toString('latin1').split('\t')
+    need(hashes && next > 0 && kind === 'H' && isHex(leaf, 64), 'RECORD_MALFORMED', 'neither record nor checkpoint')
+    return settle(Buffer.from(leaf, 'hex'))
   }
   /** Walks one segment. True when its last line is not whole and the segment is the last. */
   const walk = ({ name, number, bytes }, index) => {
@@ -298,7 +289,8 @@ export function verifyStream({ stream, segments, trust, pins = [], engines = [op
   } catch (error) {
     report(error.verdict ?? 'BAD_SCHEMA', error.message) // whatever a hostile line made us stumble over, it is no record
   }
-  return { stream, records: next, checkpoints: last.index + 1, closed, problems, shown }
+  const summary = { stream, records: next, checkpoints: last.index + 1, closed }
+  return { ...summary, summary, problems, shown }
 }
 
 // Bundles
@@ -326,11 +318,9 @@ export function readZip(zip) {
     safe((flags & ~0x0800) === 0 && [0, 8].includes(method), `${name} is packed in a way nobody needs`)
     const body = data + 30 + nameLength
     safe(u32(at + 42) === data && body + packed <= start && u32(data) === 0x04034b50, `data around ${name}`)
-    const agree = zip.subarray(data + 4, data + 30).equals(zip.subarray(at + 6, at + 32))
-    safe(
-      agree && zip.subarray(data + 30, body).equals(zip.subarray(at + 46, at + 46 + nameLength)),
-      `two headers of ${name}`,
-    )
+    const twice = [zip.subarray(at + 6, at + 32), zip.subarray(at + 46, at + 46 + nameLength)]
+    const header = Buffer.concat([zip.subarray(data + 4, data + 30), zip.subarray(data + 30, body)])
+    safe(header.equals(Buffer.concat(twice)), `two headers of ${name}`)
     bytes += size
     safe(bytes <= 2 ** 30 && (size < 2 ** 20 || size <= packed * 200), `${name} unpacks to too much`)
     const content = zip.subarray(body, body + packed)
@@ -349,14 +339,12 @@ function inflate(packed, size) {
   need(engine.bytesWritten === packed.length, 'BUNDLE_UNSAFE', 'data after a packed file')
   return buffer
 }
-function readFolder(folder, files = new Map(), prefix = '') {
-  for (const entry of readdirSync(join(folder, prefix), { withFileTypes: true })) {
-    const name = prefix + entry.name
-    need(entry.isFile() || entry.isDirectory(), 'BUNDLE_UNSAFE', `${name} is not a plain file`)
-    if (entry.isDirectory()) readFolder(folder, files, `${name}/`)
-    else files.set(name, readFileSync(join(folder, name)))
-  }
-  return files
+function readFolder(folder) {
+  const entries = readdirSync(folder, { recursive: true }).map((name) => [name, lstatSync(join(folder, name))])
+  const odd = entries.find(([, stat]) => !stat.isFile() && !stat.isDirectory())
+  need(!odd, 'BUNDLE_UNSAFE', `${odd?.[0]} is not a plain file`)
+  const files = entries.filter(([, stat]) => stat.isFile())
+  return new Map(files.map(([name]) => [name.replaceAll('\\', '/'), readFileSync(join(folder, name))]))
 }
 /** Whether a record is one that the query asked for. Linked records (`why: "link"`) are not compared. */
 const answers = (record, { trace = record.traceId, session = record.session, sinceMs = 0, untilMs = Infinity }) =>
@@ -395,16 +383,9 @@ function verifyBundle(files, { trust: given, pins, engines }) {
 
 const numberOf = (name) => Number(/^seg-([0-9]{8})\.log$/.exec(name)?.[1] ?? 0)
 const segment = (file) => ({ name: basename(file), number: numberOf(basename(file)), bytes: readFileSync(file) })
-const segmentsIn = (folder) =>
-  readdirSync(folder)
-    .filter(numberOf)
-    .sort()
-    .map((name) => segment(join(folder, name)))
-const foldersIn = (folder) =>
-  readdirSync(folder, { withFileTypes: true })
-    .filter((entry) => entry.isDirectory())
-    .map(({ name }) => name)
-    .sort()
+const names = (folder, fits) => readdirSync(folder).filter(fits).sort()
+const segmentsIn = (folder) => names(folder, numberOf).map((name) => segment(join(folder, name)))
+const foldersIn = (folder) => names(folder, (name) => lstatSync(join(folder, name)).isDirectory())
 
 /** What a genesis remembers of the stream before. It is judged, like every record, when its own stream is. */
 function predecessor(folder, by) {
@@ -416,30 +397,29 @@ function predecessor(folder, by) {
     return []
   }
 }
-function verifyData(folder, options) {
-  const own = join(folder, 'trust.json')
+function verifyData(data, options) {
+  const own = join(data, 'trust.json')
   const trust = options.trust ?? (existsSync(own) ? readTrust(readFileSync(own, 'utf8')) : undefined)
-  const root = join(folder, 'streams')
-  const found = foldersIn(root).flatMap((gateway) =>
-    foldersIn(join(root, gateway)).map((id) => [id, join(root, gateway, id)]),
+  const root = join(data, 'streams')
+  const folders = foldersIn(root).flatMap((gateway) =>
+    foldersIn(join(root, gateway)).map((id) => join(root, gateway, id)),
   )
-  const pins = [...options.pins, ...found.flatMap(([id, path]) => predecessor(path, `stream ${id}`))]
-  const streams = found.map(([stream, path]) =>
-    verifyStream({ ...options, trust, stream, segments: segmentsIn(path), pins }),
-  )
-  return { streams, problems: [], pins }
+  const pins = [...options.pins, ...folders.flatMap((folder) => predecessor(folder, `stream ${basename(folder)}`))]
+  const judge = (folder) => ({ ...options, trust, pins, stream: basename(folder), segments: segmentsIn(folder) })
+  return { streams: folders.map((folder) => verifyStream(judge(folder))), problems: [], pins }
 }
 function verifyKind(path, options) {
   const one = (segments) => ({ streams: [verifyStream({ ...options, segments })], problems: [], pins: options.pins })
-  if (lstatSync(path).isDirectory()) {
-    if (existsSync(join(path, 'streams'))) return verifyData(path, options)
-    if (existsSync(join(path, 'manifest.dsse.json'))) return verifyBundle(readFolder(path), options)
-    return one(segmentsIn(path))
-  }
+  if (lstatSync(path).isDirectory() && existsSync(join(path, 'streams'))) return verifyData(path, options)
+  if (existsSync(join(path, 'manifest.dsse.json'))) return verifyBundle(readFolder(path), options)
+  if (lstatSync(path).isDirectory()) return one(segmentsIn(path))
   const file = segment(path)
-  const unzip = () => readZip(file.bytes)
-  if (file.bytes.toString('latin1', 0, 2) === 'PK')
-    return verifyBundle(attempt(unzip, 'BUNDLE_UNSAFE', 'no readable zip'), options)
+  const zipped = file.bytes.toString('latin1', 0, 2) === 'PK'
+  if (zipped)
+    return verifyBundle(
+      attempt(() => readZip(file.bytes), 'BUNDLE_UNSAFE', 'no readable zip'),
+      options,
+    )
   if (file.number <= 1) return one([{ ...file, number: 1 }])
   const problem = { code: 'SEGMENT_ALONE', segment: file.name, message: 'a later segment: verify its whole directory' }
   return { streams: [], problems: [problem], pins: [] }
@@ -456,23 +436,21 @@ function readAnchor(file) {
 export function verifyPath(path, { trust, anchor, engines = [openssl] } = {}) {
   const pins = anchor ? [readAnchor(anchor)] : []
   const options = { trust: trust && readTrust(readFileSync(trust, 'utf8')), pins, engines }
+  const flawed = (problem) => ({ streams: [], pins: [], problems: [problem] })
   let found
   try {
     found = verifyKind(path, options)
   } catch (error) {
     if (error.syscall) throw error
-    found = {
-      streams: [],
-      pins: [],
-      problems: [{ code: error.verdict ?? 'MANIFEST_MISMATCH', message: error.message }],
-    }
+    found = flawed({ code: error.verdict ?? 'MANIFEST_MISMATCH', message: error.message })
   }
   const problems = [...found.problems, ...found.streams.flatMap((stream) => stream.problems)]
   for (const { stream, by } of found.pins.filter((pin) => !found.streams.some(({ stream }) => stream === pin.stream)))
     problems.push({ code: 'STREAM_MISSING', stream, message: `${by} remembers it, and it is not here` })
   const exit = problems.some(({ code }) => !soft.has(code)) ? 1 : problems.length > 0 ? 2 : 0
-  const streams = found.streams.map(({ shown, problems, ...stream }) => stream)
-  return { ok: exit === 0, exit, records: streams.reduce((sum, { records }) => sum + records, 0), streams, problems }
+  const records = found.streams.reduce((sum, stream) => sum + stream.records, 0)
+  const streams = found.streams.map(({ summary }) => summary)
+  return { ok: exit === 0, exit, records, streams, problems }
 }
 async function main() {
   const [text, flag] = [{ type: 'string' }, { type: 'boolean' }]
@@ -488,9 +466,6 @@ async function main() {
   process.stdout.write(`${values.json ? JSON.stringify(report) : lines.join('\n')}\n`)
   return exit
 }
-const refuse = (error) => {
-  process.stderr.write(`${error.message}\n`)
-  return 3
-}
+const refuse = (error) => process.stderr.write(`${error.message}\n`) && 3
 if (process.argv[1] && realpathSync(process.argv[1]) === fileURLToPath(import.meta.url))
   process.exitCode = await main().catch(refuse)

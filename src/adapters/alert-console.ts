@@ -22,7 +22,9 @@ function lines(alert: Alert): string {
     `ALERT ${severity} ${alert.rule}: ${summary}`,
     `  why      ${why}`,
     `  where    tenant ${tenant || '-'}, session ${session || '-'}, trace ${trace || '-'}`,
-    ...(first ? [`  evidence ${first.stream}:${first.seq}${evidence.length > 1 ? ` and ${evidence.length - 1} more` : ''}`] : []),
+    ...(first
+      ? [`  evidence ${first.stream}:${first.seq}${evidence.length > 1 ? ` and ${evidence.length - 1} more` : ''}`]
+      : []),
     ...(runbook === undefined ? [] : [`  runbook  ${runbook}`]),
   ]
     .map(printable)

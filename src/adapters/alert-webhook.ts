@@ -52,9 +52,14 @@ export function webhookAlertSink(options: WebhookSinkOptions): AlertSink {
   }
 }
 
-type Attempt = { readonly kind: 'delivered' } | { readonly kind: 'failed'; readonly why: string; readonly again: boolean }
+type Attempt =
+  { readonly kind: 'delivered' } | { readonly kind: 'failed'; readonly why: string; readonly again: boolean }
 
-async function post({ url, secret, clock, timeoutMs = timeoutDefaultMs }: WebhookSinkOptions, body: string, closing: AbortSignal): Promise<Attempt> {
+async function post(
+  { url, secret, clock, timeoutMs = timeoutDefaultMs }: WebhookSinkOptions,
+  body: string,
+  closing: AbortSignal,
+): Promise<Attempt> {
   const headers = {
     'content-type': 'application/cloudevents+json; charset=utf-8',
     ...(secret !== undefined && { 'sluicegate-signature': signature(secret, clock.nowMs(), body) }),
@@ -64,7 +69,11 @@ async function post({ url, secret, clock, timeoutMs = timeoutDefaultMs }: Webhoo
     const reply = await fetch(url, { method: 'POST', headers, body, redirect: 'manual', signal })
     await reply.body?.cancel()
     if (reply.ok) return { kind: 'delivered' }
-    return { kind: 'failed', why: `it answered ${reply.status}`, again: reply.status >= 500 || [408, 429].includes(reply.status) }
+    return {
+      kind: 'failed',
+      why: `it answered ${reply.status}`,
+      again: reply.status >= 500 || [408, 429].includes(reply.status),
+    }
   } catch (error) {
     return { kind: 'failed', why: classOf(error), again: true }
   }
@@ -83,7 +92,7 @@ function signature(secret: string, nowMs: number, body: string): string {
 }
 
 /** The alert as a CloudEvent. */
-export function cloudEvent(alert: Alert): object {
+function cloudEvent(alert: Alert): object {
   return {
     specversion: '1.0',
     id: alert.id,

@@ -24,7 +24,7 @@ export interface CommandLogOptions {
 }
 
 /** Why the log cannot be used, with its file and line. Nothing may be allowed while nobody can say what is forbidden. */
-export class CommandLogUnreadable extends Error {
+class CommandLogUnreadable extends Error {
   constructor(message: string) {
     super(message)
     this.name = 'CommandLogUnreadable'

@@ -1,19 +1,16 @@
 import { createHash } from 'node:crypto'
-import path from 'node:path'
 import { unknownOf } from '../evidence/dangling.ts'
 import type { Intent, Unknown } from '../evidence/dangling.ts'
 import type { Pinned, Resume } from '../evidence/genesis.ts'
-import { linesOf } from '../evidence/lines.ts'
-import type { Line, Place } from '../evidence/lines.ts'
 import { danglingIntents, scanDamaged, scanPinned, scanStream } from '../evidence/recover.ts'
 import type { Scan, ScanOptions } from '../evidence/recover.ts'
 import { streamIdPattern } from '../evidence/stream-id.ts'
-import { segmentName } from './evidence-stream-file.ts'
-import type { Files } from './files.ts'
+import { cutTail, linesOfStream, moveToQuarantine } from './evidence-quarantine-file.ts'
+import type { StreamPlaces } from './evidence-quarantine-file.ts'
 
 /** What a start found in the streams of the processes before it, and did about it. */
 export interface Recovery {
-  /** Bytes of a torn or unsigned tail that were moved to `quarantine/`. */
+  /** Bytes of torn or unsigned tails that were moved to `quarantine/`. */
   readonly cutBytes: number
   /** Calls whose intent is durable and whose outcome is not. Recorded as `call.unknown`; their idempotency keys are in doubt. */
   readonly unknown: readonly Unknown[]
@@ -25,51 +22,104 @@ export interface Recovery {
 export interface Recovered extends Recovery {
   /** The newest stream there is, whatever it holds. */
   readonly newest?: string
+  /** The stream to follow, as far as it is good. */
   readonly pinned?: Pinned
   readonly resume: Resume
   readonly intents: readonly Intent[]
 }
 
-export interface RecoveryOptions {
-  readonly files: Files
-  /** The gateway's directory: one directory per stream. */
-  readonly streams: string
-  /** Where cut bytes and empty streams go. Exists. */
-  readonly quarantine: string
+export interface RecoveryOptions extends StreamPlaces {
+  /** Deployment keys that older streams may have been opened under. */
   readonly trusted: ScanOptions['trusted']
 }
 
 /** Streams one start may have to read back through: a process that lost its disk over and over. */
 const streamsMax = 256
 
-const nothing: Resume = { cutBytes: 0, cutSha256: createHash('sha256').digest('hex') }
-
 /** Reads the last stream, cuts its torn tail, and finds the intents that nobody ended. Call it under the gateway's lock. */
 export async function recoverStreams(options: RecoveryOptions): Promise<Recovered> {
   const ids = (await options.files.list(options.streams)).filter((name) => streamIdPattern.test(name))
   const newest = ids.at(-1)
+  const named = newest === undefined ? {} : { newest }
   for (const id of ids.toReversed()) {
     const scan = await scanned(id, options)
-    if (hasContent(scan)) {
-      const { problems, ...recovered } = await resumed(scan, options)
-      const strays = await clearStrays(ids, scan, options)
-      return { ...recovered, problems: [...problems, ...strays], ...(newest !== undefined && { newest }) }
-    }
+    if (hasContent(scan)) return { ...(await resumed(scan, ids, options)), ...named }
     await moveToQuarantine(id, options)
   }
+  return { cutBytes: 0, unknown: [], problems: [], resume: resumeOf([]), intents: [], ...named }
+}
+
+async function resumed(scan: Scan, ids: readonly string[], options: RecoveryOptions): Promise<Recovered> {
+  const own = scan.kept.size === 0 ? Buffer.alloc(0) : await cutTail(scan.stream, scan.cut, options)
+  const older = await predecessors(scan, options)
+  const strays = await clearStrays(ids, scan, options)
+  const resume = resumeOf([...older.cut, own])
+  const intents = danglingIntents([...older.scans, scan])
   return {
-    cutBytes: 0,
-    unknown: [],
-    problems: [],
-    resume: nothing,
-    intents: [],
-    ...(newest !== undefined && { newest }),
+    cutBytes: resume.cutBytes,
+    unknown: intents.map(unknownOf),
+    problems: [...(scan.problem === undefined ? [] : [scan.problem]), ...older.problems, ...strays],
+    pinned: { id: scan.stream, ...scan.kept },
+    resume,
+    intents,
   }
+}
+
+/** What was cut, the oldest stream's bytes first. */
+function resumeOf(cut: readonly Buffer[]): Resume {
+  const bytes = Buffer.concat(cut)
+  return { cutBytes: bytes.length, cutSha256: createHash('sha256').update(bytes).digest('hex') }
 }
 
 /** False for a stream whose opening never became durable: nothing was acknowledged in it, and no stream follows it. */
 function hasContent({ kept, problem, cut }: Scan): boolean {
   return kept.size > 0 || (problem !== undefined && cut === undefined)
+}
+
+async function scanned(stream: string, options: RecoveryOptions): Promise<Scan> {
+  const { trusted } = options
+  const scan = await scanStream(linesOfStream(stream, options), { stream, trusted })
+  if (scan.problem === undefined || scan.cut !== undefined) return scan
+  return { ...scan, kept: await scanDamaged(linesOfStream(stream, options), { stream, trusted }) }
+}
+
+/** What the streams before the last one still have to say. Oldest first. */
+interface Predecessors {
+  readonly scans: readonly Pick<Scan, 'events'>[]
+  readonly cut: readonly Buffer[]
+  readonly problems: readonly string[]
+}
+
+/**
+ * Reads the streams whose intents may still be open when `scan` begins. A stream that resumed another settled everything
+ * before it; one that replaced a failing file, or keys that had grown old, settled nothing.
+ */
+async function predecessors(scan: Scan, options: RecoveryOptions): Promise<Predecessors> {
+  let before: Predecessors = { scans: [], cut: [], problems: [] }
+  let at: Pick<Scan, 'opening' | 'opened' | 'prevStream' | 'stream'> = scan
+  while (at.prevStream !== undefined && !(at.opening === 'resume' && at.opened)) {
+    const { prevStream } = at
+    if (before.scans.length === streamsMax)
+      return { ...before, problems: [...before.problems, `more than ${streamsMax} streams are unsettled`] }
+    const found = await scanPinned(linesOfStream(prevStream.id, options), prevStream)
+    const cut = at.opening === 'gap' ? await cutSurplus(prevStream, options) : Buffer.alloc(0)
+    const lost = `stream ${prevStream.id} no longer holds the ${prevStream.size} records that ${at.stream} saw in it`
+    before = {
+      scans: [found, ...before.scans],
+      cut: [cut, ...before.cut],
+      problems: found.holds ? before.problems : [...before.problems, lost],
+    }
+    // Keys are replaced after a day, and no call lasts one: what was open before that stream is long over.
+    if (at.opening === 'rotate') break
+    at = found
+  }
+  return before
+}
+
+/** A file that failed may end in a torn batch that nobody was told of. Whole records beyond the last acknowledged one stay. */
+async function cutSurplus({ id, size }: Pinned, options: RecoveryOptions): Promise<Buffer> {
+  const { kept, cut } = await scanned(id, options)
+  return kept.size < size ? Buffer.alloc(0) : cutTail(id, cut, options)
 }
 
 /** Streams between the last one and the one it names belong to no chain. One that never opened is moved; another is reported. */
@@ -80,93 +130,4 @@ async function clearStrays(ids: readonly string[], { stream, prevStream }: Scan,
     else await moveToQuarantine(id, options)
   }
   return problems
-}
-
-async function resumed(scan: Scan, options: RecoveryOptions): Promise<Recovered> {
-  const { stream: id, kept } = scan
-  const resume = await cutTail(scan, options)
-  const older = await predecessors(scan, options)
-  const intents = danglingIntents([...older.scans, scan])
-  return {
-    cutBytes: resume.cutBytes,
-    unknown: intents.map(unknownOf),
-    problems: [...(scan.problem === undefined ? [] : [scan.problem]), ...older.problems],
-    pinned: { id, ...kept },
-    resume,
-    intents,
-  }
-}
-
-async function scanned(stream: string, options: RecoveryOptions): Promise<Scan> {
-  const { trusted } = options
-  const scan = await scanStream(linesOfStream(stream, options), { stream, trusted })
-  if (scan.problem === undefined || scan.cut !== undefined) return scan
-  return { ...scan, kept: await scanDamaged(linesOfStream(stream, options), { stream, trusted }) }
-}
-
-/**
- * The streams whose intents may still be open when `scan` begins, oldest first. A stream that resumed another settled
- * everything before it; one that replaced a failing file, or a key that had grown old, settled nothing.
- */
-async function predecessors(scan: Scan, options: RecoveryOptions) {
-  const scans: Pick<Scan, 'events'>[] = []
-  const problems: string[] = []
-  let at: Pick<Scan, 'opening' | 'opened' | 'prevStream' | 'stream'> = scan
-  while (at.prevStream !== undefined && !(at.opening === 'resume' && at.opened)) {
-    if (scans.length === streamsMax)
-      return { scans, problems: [...problems, `more than ${streamsMax} streams are unsettled`] }
-    const found = await scanPinned(linesOfStream(at.prevStream.id, options), at.prevStream)
-    if (!found.holds)
-      problems.push(
-        `stream ${at.prevStream.id} no longer holds the ${at.prevStream.size} records that ${at.stream} saw in it`,
-      )
-    scans.unshift(found)
-    // A key is replaced after a day, and no call lasts one: what was open before that stream is long over.
-    if (at.opening === 'rotate') break
-    at = found
-  }
-  return { scans, problems }
-}
-
-/** Moves a torn tail to quarantine: copy, make durable, only then cut. */
-async function cutTail({ stream, cut, kept }: Scan, options: RecoveryOptions): Promise<Resume> {
-  const { files, streams, quarantine } = options
-  const end = cut ?? (await endOf(stream, options))
-  if (end === undefined || kept.size === 0) return nothing
-  const file = path.join(streams, stream, segmentName(end.segment))
-  const copy = path.join(quarantine, `${stream}-${end.segment}-${end.offset}.bin`)
-  if (cut !== undefined) {
-    await files.createWhole(copy, await bytesOf(files.read(file, cut.offset)))
-    await files.truncate(file, cut.offset)
-  }
-  // A start that lost power after cutting left the copy behind, under this very name.
-  const bytes = await bytesOf(files.read(copy)).catch(() => Buffer.alloc(0))
-  return { cutBytes: bytes.length, cutSha256: createHash('sha256').update(bytes).digest('hex') }
-}
-
-async function moveToQuarantine(stream: string, { files, streams, quarantine }: RecoveryOptions): Promise<void> {
-  await files.rename(path.join(streams, stream), path.join(quarantine, stream))
-  await files.syncDirectory(streams)
-  await files.syncDirectory(quarantine)
-}
-
-async function* linesOfStream(stream: string, { files, streams }: RecoveryOptions): AsyncGenerator<Line> {
-  for (const { number, file } of await segmentsOf(files, path.join(streams, stream)))
-    yield* linesOf(files.read(file), number)
-}
-
-async function endOf(stream: string, { files, streams }: RecoveryOptions): Promise<Place | undefined> {
-  const last = (await segmentsOf(files, path.join(streams, stream))).at(-1)
-  return last && { segment: last.number, offset: await files.size(last.file) }
-}
-
-async function segmentsOf(files: Files, directory: string) {
-  const names = (await files.list(directory)).filter((name) => /^seg-[0-9]{8}\.log$/.test(name))
-  return names.map((name) => ({ number: Number(name.slice(4, 12)), file: path.join(directory, name) }))
-}
-
-async function bytesOf(pieces: AsyncIterable<Buffer>): Promise<Buffer> {
-  const all: Buffer[] = []
-  for await (const piece of pieces) all.push(piece)
-  return Buffer.concat(all)
 }

@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { readFileSync } from 'node:fs'
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import type { Files } from './files.ts'
 
 /** Held until released. */
@@ -29,10 +28,10 @@ export async function takeLock(files: Files, file: string): Promise<Lock> {
     const found = await contentOf(files, file)
     if (found === undefined) continue
     const holder = parseHolder(found)
-    if (holder === undefined || isAlive(holder))
-      throw new Error(
-        `${file} is held by ${holder === undefined ? 'another process' : `process ${holder.pid}`}; stop it first, or give this gateway its own data directory.`,
-      )
+    if (holder === undefined)
+      throw new Error(`${file} is no lock of this program; remove it if nothing else uses the directory.`)
+    if (isAlive(holder))
+      throw new Error(`${file} is held by process ${holder.pid}; stop it first, or choose another data directory.`)
     await setAside(files, file, found)
   }
   throw new Error(`${file} is contended by several starting processes; start one of them again.`)

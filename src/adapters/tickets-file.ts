@@ -72,7 +72,11 @@ export async function ticketsFile(options: { readonly file: string }): Promise<T
     problem: () => problem,
     async find(ticket, who, tool, nowMs) {
       const named = (await current()).get(ticket) ?? []
-      return named.some((entry) => counts(entry, who, tool, nowMs)) ? ticket : undefined
+      return named.some((entry) => entry.tools.includes(tool) && counts(entry, who, nowMs)) ? ticket : undefined
+    },
+    async approvedFor(who, nowMs) {
+      const all = [...(await current()).values()].flat()
+      return [...new Set(all.filter((entry) => counts(entry, who, nowMs)).map(({ ticket }) => ticket))]
     },
   }
 }
@@ -80,15 +84,13 @@ export async function ticketsFile(options: { readonly file: string }): Promise<T
 function counts(
   ticket: Ticket,
   who: { readonly tenant: string; readonly subject: string },
-  tool: string,
   nowMs: number,
 ): boolean {
   return (
     ticket.state === 'approved' &&
     nowMs < ticket.expires &&
     ticket.principal === who.subject &&
-    (ticket.tenant ?? who.tenant) === who.tenant &&
-    ticket.tools.includes(tool)
+    (ticket.tenant ?? who.tenant) === who.tenant
   )
 }
 

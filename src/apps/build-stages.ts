@@ -21,7 +21,7 @@ import type { EvidenceLog } from '../ports/evidence-log.ts'
 import type { Json } from '../ports/json.ts'
 import type { StateStore } from '../ports/state-store.ts'
 import type { EgressFetch, ToolContext } from '../ports/tool.ts'
-import { describeUrl, isCovered, judgeUrl, type Blocked } from '../tools/egress.ts'
+import { describeUrl, domainOf, isCovered, isMapped, judgeUrl, type Blocked } from '../tools/egress.ts'
 import type { Digests } from './digests.ts'
 import { outputCheck } from './output-check.ts'
 import type { GatewayOptions } from './options.ts'
@@ -69,7 +69,7 @@ export function buildStages(parts: StageParts): { readonly stages: Stages; reado
     decide: decide({
       policy: options.policy,
       scanner,
-      describeUrl,
+      describeUrl: urlJudge(options),
       home: (region) => options.regions.backends[region],
       context,
       sessionTainted: provenance.sessionTainted,
@@ -93,6 +93,11 @@ function destinationJudge({ options }: StageParts) {
     const judged = judgeUrl(url, options.egress, closedBy(options))
     return { url, domain: judged.domain, allowed: judged.kind === 'allowed' }
   }
+}
+
+/** A URL as policy asks about it. A name that development leads to a port of its own is no inside address. */
+function urlJudge({ egress }: GatewayOptions) {
+  return (url: URL) => ({ ...describeUrl(url), ...(isMapped(domainOf(url), egress) && { is_private: false }) })
 }
 
 /** Domains closed by configuration, which no switch can open. */

@@ -110,7 +110,11 @@ function react(parts: EmbeddedDetectorParts, { alert, responses }: Finding, dura
 }
 
 /** In force when this returns; what is still to be written is written in the background. */
-function order({ switchboard, fault }: EmbeddedDetectorParts, response: Response, alert: Alert): Reaction['engaged'][number] {
+function order(
+  { switchboard, fault }: EmbeddedDetectorParts,
+  response: Response,
+  alert: Alert,
+): Reaction['engaged'][number] {
   const { id, kind, target, issuedBy, action: _action, atMs: _atMs, ...request } = commandFor(response, alert)
   switchboard.engage({ kind, target, ...request }, issuedBy, id).catch(fault)
   return { id, kind, target }
@@ -121,7 +125,13 @@ async function tell(parts: EmbeddedDetectorParts, finding: Finding): Promise<voi
   const { alert } = finding
   const ext = { ...alert, responses: finding.responses, skipped: finding.skipped } as unknown as JsonObject
   await parts.log
-    .append({ type: 'alert', ext, ...(alert.tenant !== '' && { tenant: alert.tenant }), ...(alert.session !== '' && { session: alert.session }), ...(/^[0-9a-f]{32}$/.test(alert.trace) && { traceId: alert.trace }) })
+    .append({
+      type: 'alert',
+      ext,
+      ...(alert.tenant !== '' && { tenant: alert.tenant }),
+      ...(alert.session !== '' && { session: alert.session }),
+      ...(/^[0-9a-f]{32}$/.test(alert.trace) && { traceId: alert.trace }),
+    })
     .catch(parts.fault)
   await Promise.all(
     parts.options.sinks.map(async (sink) => {

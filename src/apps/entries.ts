@@ -36,6 +36,17 @@ export function grantEntry(who: Principal, scopes: readonly string[], tools: rea
   }
 }
 
+/** A change ticket that names the caller and is approved, as its register had it when the caller showed new scopes. */
+export function ticketEntry(who: Principal, ticket: string): EvidenceEntry {
+  return {
+    type: 'ticket.approved',
+    session: who.session,
+    tenant: who.tenant,
+    actor: who.actor,
+    ext: { ticket, state: 'approved', subject: who.actor.id },
+  }
+}
+
 /** `flags.write:prod`: a scope that names a write and the production environment. */
 function opensProdWrite(scope: string): boolean {
   return /\bwrite\b/.test(scope) && /:prod(uction)?$/.test(scope)
@@ -46,7 +57,10 @@ function toolsOpenedBy(scope: string, tools: readonly Tool[]): number {
 }
 
 /** The first refusal of a session by one switch: proof that the order was enforced. */
-export function enforcedEntry({ switchId, kind, target, code }: Halted, { who, trace, toolName }: Received & Identified): EvidenceEntry {
+export function enforcedEntry(
+  { switchId, kind, target, code }: Halted,
+  { who, trace, toolName }: Received & Identified,
+): EvidenceEntry {
   const ext: JsonObject = { switchId, kind, target, code }
   return {
     type: 'switch.enforced',

@@ -101,7 +101,6 @@ function exportEntry({ query, requester, ticket, extra }: ExportOptions): Eviden
     type: 'export',
     actor: { id: requester, type: 'operator' },
     ext: ext as unknown as JsonObject,
-    ...(query.trace !== undefined && /^[0-9a-f]{32}$/.test(query.trace) && { traceId: query.trace }),
   }
 }
 

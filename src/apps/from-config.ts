@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { consoleAlertSink } from '../adapters/alert-console.ts'
 import { jsonlAlertSink } from '../adapters/alert-jsonl.ts'
@@ -16,6 +16,7 @@ import { builtIn, type Config, type SinkSection } from '../config/schema.ts'
 import { readSecret } from '../config/secret.ts'
 import { openRules, type RuleSet } from '../detection/check.ts'
 import type { RuleFile } from '../detection/load.ts'
+import type { Lists } from '../detection/select.ts'
 import { verifySnapshot } from '../detection/snapshot.ts'
 import { developmentIssuer } from '../identity/issuer.ts'
 import type { TrustedIssuer } from '../identity/token.ts'
@@ -77,7 +78,11 @@ export async function gatewayOptions(loaded: LoadedConfig, around: Surroundings)
       backends: config.auth.regions,
     },
     services: await servicesOf(config, around.environment),
-    egress: { ...egressLists({ mode: config.mode, ...config.egress }), bulk: config.egress.bulk, block: config.egress.block },
+    egress: {
+      ...egressLists({ mode: config.mode, ...config.egress }),
+      bulk: config.egress.bulk,
+      block: config.egress.block,
+    },
     limits: {
       tenants: config.limits.tenants,
       tools: Object.fromEntries(Object.entries(config.tools).map(([tool, { limits }]) => [tool, limits ?? {}])),
@@ -110,9 +115,24 @@ function policyOf({ policies }: LoadedConfig) {
   return compilePolicy(rules, { aliases: builtInAliases })
 }
 
-function detectionsOf(config: Config): RuleSet {
-  const files = config.detector.rules.flatMap((path) => yamlFilesIn(path === builtIn ? shipped('detections') : path))
-  const lists = { bulk_vendors: config.egress.bulk, core_vendors: config.egress.bulk, ...config.detector.lists }
+function detectionsOf({ detector, egress }: Config): RuleSet {
+  const files = detector.rules.flatMap((path) => yamlFilesIn(path === builtIn ? shipped('detections') : path))
+  return opened(files, { bulk_vendors: egress.bulk, core_vendors: egress.bulk, ...detector.lists })
+}
+
+/** The detections that ship, unchanged. */
+export function shippedDetections(): RuleSet {
+  return opened(yamlFilesIn(shipped('detections')), { bulk_vendors: [], core_vendors: [] })
+}
+
+/** The policies and detections that ship, under the names a bundle gives them. */
+export function shippedFiles(): ReadonlyMap<string, Buffer> {
+  const named = (folder: string, source: string) =>
+    yamlFilesIn(shipped(source)).map(({ file, text }) => [`${folder}/${basename(file)}`, Buffer.from(text)] as const)
+  return new Map([...named('policy', 'policies'), ...named('detections', 'detections')])
+}
+
+function opened(files: readonly RuleFile[], lists: Lists): RuleSet {
   const { set, problems } = openRules(files, lists)
   if (!set) throw new ConfigError(problems.map(placed))
   return set
@@ -143,7 +163,10 @@ function localOf(config: Config) {
   return { tenant: 'local', principal: 'agent:local', scopes: config.auth.stdio.grants }
 }
 
-async function servicesOf(config: Config, environment: Surroundings['environment']): Promise<GatewayOptions['services']> {
+async function servicesOf(
+  config: Config,
+  environment: Surroundings['environment'],
+): Promise<GatewayOptions['services']> {
   const services = Object.entries(config.services)
   const tokens = new Map<string, string>()
   for (const [name, { token }] of services) if (token) tokens.set(name, await readSecret(token, environment))
@@ -176,4 +199,8 @@ async function sinkOf(sink: SinkSection, environment: Surroundings['environment'
   }
 }
 
-const noTickets: TicketRegister = { find: async () => undefined, problem: () => undefined }
+const noTickets: TicketRegister = {
+  find: async () => undefined,
+  approvedFor: async () => [],
+  problem: () => undefined,
+}

@@ -12,6 +12,7 @@ import { scanner } from '../dlp/scan.ts'
 import { directory, type Directory } from '../identity/directory.ts'
 import { grantWatch } from '../identity/grant-watch.ts'
 import { identifier } from '../identity/identify.ts'
+import type { Principal } from '../identity/principal.ts'
 import { verifier } from '../identity/token.ts'
 import type { CeilingsOf } from '../limits/ceilings.ts'
 import { limiter } from '../limits/limiter.ts'
@@ -23,7 +24,7 @@ import type { GatewayService } from '../server/mcp.ts'
 import type { Meters } from '../telemetry/metrics.ts'
 import { buildStages, stageTimeoutMs } from './build-stages.ts'
 import { digests } from './digests.ts'
-import { enforcedEntry, grantEntry } from './entries.ts'
+import { enforcedEntry, grantEntry, ticketEntry } from './entries.ts'
 import type { GatewayOptions } from './options.ts'
 import type { Switchboard } from './switchboard.ts'
 
@@ -65,12 +66,22 @@ export function gatewayService(parts: GatewayServiceParts): GatewayService {
       state,
       clock,
       grantsMax: 100_000,
-      report: async (who, scopes) => void (await log.append(grantEntry(who, scopes, options.catalog.list))),
+      report: (who, scopes) => reportGrant(parts, who, scopes),
     }),
     enforced: firstEnforcement(log, fault),
-    limiter: limiter({ clock, state, configured: ceilingsOf(options, listed), lowered: loweredBy(switchboard), miscount: fault }),
+    limiter: limiter({
+      clock,
+      state,
+      configured: ceilingsOf(options, listed),
+      lowered: loweredBy(switchboard),
+      miscount: fault,
+    }),
     scanner: scan,
-    provenance: provenance({ sessionsMax: 10_000, hash: keyed.lasting, trusted: (value) => options.egress.bulk.includes(value) }),
+    provenance: provenance({
+      sessionsMax: 10_000,
+      hash: keyed.lasting,
+      trusted: (value) => options.egress.bulk.includes(value),
+    }),
     digests: keyed,
     notes: noted,
     services: parts.services,
@@ -81,7 +92,8 @@ export function gatewayService(parts: GatewayServiceParts): GatewayService {
     log,
     notes: noted,
     settle: idempotency.settle,
-    fault: (call, { denied, cause }) => options.report({ level: 'error', call: call.id, code: denied.code, cause: cause ?? '' }),
+    fault: (call, { denied, cause }) =>
+      options.report({ level: 'error', call: call.id, code: denied.code, cause: cause ?? '' }),
     stageTimeoutMs,
   })
   const received = { tool: options.catalog.get, observer: parts.observer, clock, id: randomUUID }
@@ -104,6 +116,16 @@ function identifierOf({ options, clock, keys }: GatewayServiceParts, listed: Dir
     homeRegion: (tenant) => options.regions.tenants[tenant] ?? '',
     ...(local && { local }),
   })
+}
+
+/** The change that allows a grant is written down before the grant: who judges them reads in this order. */
+async function reportGrant(
+  { options, clock, log }: GatewayServiceParts,
+  who: Principal,
+  scopes: readonly string[],
+): Promise<void> {
+  for (const ticket of await options.tickets.approvedFor(who, clock.nowMs())) await log.append(ticketEntry(who, ticket))
+  await log.append(grantEntry(who, scopes, options.catalog.list))
 }
 
 /** Ceilings as configured: a principal's own, its tenant's, the tool's. */

@@ -7,6 +7,7 @@ import { serviceClient } from '../adapters/service-http.ts'
 import { sqliteState } from '../adapters/state-sqlite.ts'
 import type { EvidenceEntry } from '../evidence/record.ts'
 import type { Clock } from '../ports/clock.ts'
+import type { Receipt } from '../ports/evidence-log.ts'
 import type { AdminService } from '../server/admin.ts'
 import { serverInfo } from '../server/identity.ts'
 import type { GatewayService } from '../server/mcp.ts'
@@ -27,7 +28,7 @@ export interface Gateway {
   readonly detector: EmbeddedDetector
   readonly switches: Switchboard
   /** Writes an entry of the gateway's own, such as an export, and resolves when it is durable. */
-  readonly append: (entry: EvidenceEntry) => Promise<unknown>
+  readonly append: (entry: EvidenceEntry) => Promise<Receipt>
   /** Writes out pending spans. */
   flush(): Promise<void>
   /** Finishes what is under way, writes the last checkpoint, and lets go of the data directory. */

@@ -45,7 +45,10 @@ export interface GatewayOptions {
     readonly credential: (service: string) => string
   }
   readonly egress: EgressLists & { readonly bulk: readonly string[]; readonly block: readonly string[] }
-  readonly limits: { readonly tenants: Readonly<Record<string, Limits>>; readonly tools: Readonly<Record<string, Limits>> }
+  readonly limits: {
+    readonly tenants: Readonly<Record<string, Limits>>
+    readonly tools: Readonly<Record<string, Limits>>
+  }
   readonly tickets: TicketRegister
   readonly detector: {
     readonly rules: RuleSet

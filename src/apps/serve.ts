@@ -14,7 +14,12 @@ export interface Addresses {
 export interface ListenOptions {
   readonly gateway: Gateway
   readonly options: GatewayOptions
-  readonly listen: { readonly host: string; readonly port: number; readonly hosts: readonly string[]; readonly origins: readonly string[] }
+  readonly listen: {
+    readonly host: string
+    readonly port: number
+    readonly hosts: readonly string[]
+    readonly origins: readonly string[]
+  }
   readonly admin: { readonly host: string; readonly port: number; readonly token?: string }
 }
 
@@ -22,7 +27,9 @@ export interface ListenOptions {
 export async function listen({ gateway, options, listen: http, admin: ops }: ListenOptions): Promise<Addresses> {
   const fault = (error: unknown) => options.report({ level: 'error', fault: String(error) })
   const { host, port, token = gateway.keys.adminToken } = ops
-  const admin = await listenAdmin({ service: gateway.admin, host, port, token, fault }).catch(taken('admin', host, port))
+  const admin = await listenAdmin({ service: gateway.admin, host, port, token, fault }).catch(
+    taken('admin', host, port),
+  )
   try {
     const scopes = options.catalog.list.flatMap(({ visibleWith }) => visibleWith)
     const authorizationServers = options.identity.issuers.map(({ issuer }) => issuer)
@@ -44,6 +51,8 @@ export async function listen({ gateway, options, listen: http, admin: ops }: Lis
 function taken(section: string, host: string, port: number) {
   return (error: NodeJS.ErrnoException): never => {
     if (error.code !== 'EADDRINUSE') throw error
-    throw new Error(`${host}:${port} is in use. Stop what listens there, or choose another ${section}.port.`, { cause: error })
+    throw new Error(`${host}:${port} is in use. Stop what listens there, or choose another ${section}.port.`, {
+      cause: error,
+    })
   }
 }

@@ -4,7 +4,7 @@ import { algorithms, type Algorithm } from '../ports/issuer-keys.ts'
 import { name, notServed, pathIn, type Place } from './fields.ts'
 
 /** An issuer whose tokens count. */
-export interface IssuerSection {
+interface IssuerSection {
   /** Compared exactly with `iss`. */
   readonly issuer: string
   /** JSON Web Key Set, a file. */
@@ -19,9 +19,6 @@ export interface AuthSection {
   /** Longest life of a token, seconds; 600 at most. */
   readonly maxTtlSeconds: number
   readonly skewSeconds: number
-  /** `bound`: a token belongs to its first sender. `strict`: it is good for one call. */
-  readonly replay: 'bound' | 'strict'
-  readonly replayWindowMinutes: number
   /** Grants of `agent:local`, who calls over stdio without a token; development only. */
   readonly stdio: { readonly grants: readonly string[] }
   /** Where the data of each tenant lives. A tenant that is not here must bring a region in its token. */
@@ -45,8 +42,7 @@ export function authSection(place: Place): z.ZodType<AuthSection> {
     audience: z.string().min(1).max(512).default('urn:sluicegate:gateway'),
     maxTtlSeconds: ttl.default(600),
     skewSeconds: z.int().min(0).max(60).default(60),
-    replay: z.enum(['bound', 'strict']).default('bound'),
-    replayWindowMinutes: z.int().min(15, 'must be at least 15 minutes').max(1_440).default(15),
+    replay: notServed('a token may be shown again until it expires; keep maxTtlSeconds short.').exactOptional(),
     stdio: z.strictObject({ grants: z.array(scope).max(256).default([]) }).prefault({}),
     tenants: z.record(name, z.strictObject({ home: name })).default({}),
     regions: z.record(name, name).default({ EU: 'eu-west', US: 'us-east' }),

@@ -22,7 +22,7 @@ export interface Baseline {
 }
 
 /** Claims that every token is checked for. */
-export const checkedClaims: readonly string[] = ['aud', 'iss', 'sub', 'exp', 'nbf', 'jti']
+const checkedClaims: readonly string[] = ['aud', 'iss', 'sub', 'exp', 'nbf', 'jti']
 
 const days = z.int().min(1).max(3_650)
 

@@ -32,8 +32,8 @@ function egress({ mode, egress: section }: Config, at: At): readonly Problem[] {
   return [...listed, ...strayBulk]
 }
 
-/** Production has no identities and no memory of its own making. */
-function production({ auth, state }: Config, at: At): readonly Problem[] {
+/** Production has no identities of its own making. */
+function production({ auth }: Config, at: At): readonly Problem[] {
   return [
     ...(auth.issuers.length === 0
       ? [
@@ -45,14 +45,6 @@ function production({ auth, state }: Config, at: At): readonly Problem[] {
       : []),
     ...(auth.stdio.grants.length > 0
       ? [at(['auth', 'stdio'], 'auth.stdio gives rights without a token, which only development does; remove it.')]
-      : []),
-    ...(state.kind === 'memory'
-      ? [
-          at(
-            ['state', 'kind'],
-            'Production keeps state in sqlite: memory forgets idempotency keys and budgets at a restart.',
-          ),
-        ]
       : []),
   ]
 }

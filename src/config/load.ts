@@ -85,7 +85,7 @@ function placeOf(data: unknown, file: string): Place {
 const knownKeys: readonly string[] = (
   'mode listen auth principals policies dlp tools services upstreams catalog egress limits tickets evidence notary bus ' +
   'state detector alerts siem telemetry admin secrets retention baseline host port hosts origins issuers issuer jwks ' +
-  'algorithms audience maxTtlSeconds skewSeconds replay replayWindowMinutes stdio grants tenants home regions allow bulk ' +
-  'block principal deny modes enabled costUsd token file gateway deployment signing segmentSizeBytes kind rules stages ' +
+  'algorithms audience maxTtlSeconds skewSeconds stdio grants tenants home regions allow bulk ' +
+  'block principal deny enabled costUsd token file gateway deployment signing kind rules stages ' +
   'default lists sinks url path secret otlp headers spansFile traceTrust spanNaming environment provider'
 ).split(' ')

@@ -18,7 +18,7 @@ export interface OrderRequest {
   readonly alert?: string
 }
 
-export const defaultTtlMs = 3_600_000
+const defaultTtlMs = 3_600_000
 const ttlMaxMs = 90 * 24 * 3_600_000
 
 /** Ceilings a `limits` order may set, as the configuration spells them. */
@@ -93,7 +93,7 @@ function targetProblem({ kind, target, set }: OrderRequest): Problem | undefined
 }
 
 /** One spelling for one domain: lower case, punycode, no final dot. */
-export function domainOf(host: string): string {
+function domainOf(host: string): string {
   const url = URL.parse(`http://${host}/`)
   return (url?.hostname ?? host.toLowerCase()).replace(/\.$/, '')
 }

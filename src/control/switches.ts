@@ -13,7 +13,7 @@ export interface Engaged extends Engage {
 /** Ceilings ordered for a principal, a tenant or a tool; they only ever lower what configuration allows. */
 export type Ceilings = Readonly<Partial<Record<Ceiling, number>>>
 
-export type Applied =
+type Applied =
   | 'applied'
   /** Older than, or the same as, one already applied. */
   | 'stale'

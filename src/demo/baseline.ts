@@ -32,10 +32,18 @@ const dayMs = 86_400_000
  * Lets honest agents of three tenants work for some weeks on a simulated clock, and the product's own fold watch them. The last
  * session ends 25 hours before `endMs`, so that all of them count as quiet by then. The same options give the same snapshot.
  */
-export function simulateBaseline({ rules, endMs, days = 18, sessionsPerTenant = 300, seed = 20_260 }: BaselineOptions): Baseline {
+export function simulateBaseline({
+  rules,
+  endMs,
+  days = 18,
+  sessionsPerTenant = 300,
+  seed = 20_260,
+}: BaselineOptions): Baseline {
   const fold = detector({ rules, stages: { default: 'shadow', rules: {} } })
   const sessions = Object.keys(honestVendors)
-    .flatMap((tenant, index) => honestSessions({ tenant, endMs, days, count: sessionsPerTenant, roll: dice(seed + index) }))
+    .flatMap((tenant, index) =>
+      honestSessions({ tenant, endMs, days, count: sessionsPerTenant, roll: dice(seed + index) }),
+    )
     .sort((one, other) => one.startMs - other.startMs)
   const alerts: Record<string, number> = {}
   let seq = 0
@@ -147,11 +155,25 @@ function bodyBytes(roll: () => number): number {
 
 function outcome(call: EvidenceEntry, ext: JsonObject = {}): EvidenceEntry {
   const result = hex(`result ${call.req}`, 16)
-  return { ...call, type: 'call.outcome', result: { ...keyed(result), status: 'ok' }, ext: { ...call.ext, ...ext, resultHash: result } }
+  return {
+    ...call,
+    type: 'call.outcome',
+    result: { ...keyed(result), status: 'ok' },
+    ext: { ...call.ext, ...ext, resultHash: result },
+  }
 }
 
 function placed(entry: EvidenceEntry, atMs: number, seq: number): EvidenceRecord {
-  const place = { v: 1, stream: 'baseline', seq, prev: '0'.repeat(64), tsMs: atMs, wallMs: atMs, monoNs: '0', boot: '0'.repeat(32) } as const
+  const place = {
+    v: 1,
+    stream: 'baseline',
+    seq,
+    prev: '0'.repeat(64),
+    tsMs: atMs,
+    wallMs: atMs,
+    monoNs: '0',
+    boot: '0'.repeat(32),
+  } as const
   return { ...entry, ...place }
 }
 

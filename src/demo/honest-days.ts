@@ -2,7 +2,7 @@
 export type Tool = 'orders.export' | 'flag.set' | 'web.fetchSafe' | 'crm.bulk_update'
 
 /** How often agents string tools together which way. Weights, not shares. */
-export const honestChains: readonly { readonly weight: number; readonly tools: readonly Tool[] }[] = [
+const honestChains: readonly { readonly weight: number; readonly tools: readonly Tool[] }[] = [
   { weight: 20, tools: ['orders.export'] },
   { weight: 14, tools: ['flag.set'] },
   { weight: 10, tools: ['web.fetchSafe'] },
@@ -29,7 +29,13 @@ export const honestVendors: Readonly<Record<string, readonly string[]>> = {
   initech: ['carrier-rates.example', 'address-check.example', 'status-board.example'],
 }
 
-export const honestActors: readonly string[] = ['agent:fulfilment', 'agent:release', 'agent:support', 'agent:analytics', 'agent:partner-sync']
+export const honestActors: readonly string[] = [
+  'agent:fulfilment',
+  'agent:release',
+  'agent:support',
+  'agent:analytics',
+  'agent:partner-sync',
+]
 
 /** Deterministic numbers in [0, 1) from a seed (mulberry32, public domain). */
 export function dice(seed: number): () => number {

@@ -1,8 +1,7 @@
 import { createHash } from 'node:crypto'
-import type { Json } from '../ports/json.ts'
 import type { Alert } from './alert.ts'
 import type { CompiledRule } from './compile.ts'
-import type { Fields, Origin } from './event.ts'
+import { textOf, type Fields, type Origin } from './event.ts'
 
 /** A rule came true. */
 export interface Firing {
@@ -18,10 +17,14 @@ export interface Firing {
 const summaryMax = 120
 
 /** The alert of a firing. Its id and dedupe key follow from the rule and the evidence alone. */
-export function alertFor({ rule, severity }: CompiledRule, { fields, atMs, origins, why }: Firing, ruleSetDigest: string): Alert {
+export function alertFor(
+  { rule, severity }: CompiledRule,
+  { fields, atMs, origins, why }: Firing,
+  ruleSetDigest: string,
+): Alert {
   const lookup = (field: string) => fields[field]
   const entity = entityOf(rule.suppress?.by ?? [], fields)
-  const tenant = text(fields['tenant.id'])
+  const tenant = textOf(fields['tenant.id'])
   return {
     id: hash(`${rule.id}@${rule.version}|${tenant}|${entity}|${atMs}|${origins[0]?.leaf ?? ''}`),
     dedupeKey: hash(`${rule.name}|${tenant}|${entity}`),
@@ -32,9 +35,9 @@ export function alertFor({ rule, severity }: CompiledRule, { fields, atMs, origi
     title: rule.title,
     severity: severity(lookup),
     tenant,
-    actor: text(fields['actor.id']) || text(fields['grant.subject']),
-    session: text(fields['session.id']),
-    trace: text(fields['trace.id']),
+    actor: textOf(fields['actor.id']) || textOf(fields['grant.subject']),
+    session: textOf(fields['session.id']),
+    trace: textOf(fields['trace.id']),
     tools: toolsOf(fields),
     summary: summaryOf(rule.title, fields),
     why,
@@ -47,13 +50,16 @@ export function alertFor({ rule, severity }: CompiledRule, { fields, atMs, origi
 
 /** What the incident is about: the fields the rule suppresses by, else the session, else the actor. */
 function entityOf(by: readonly string[], fields: Fields): string {
-  const named = by.filter((field) => field !== 'tenant.id').map((field) => text(fields[field]))
-  return named.some((value) => value !== '') ? named.join('|') : text(fields['session.id']) || text(fields['actor.id'])
+  const named = by.filter((field) => field !== 'tenant.id').map((field) => textOf(fields[field]))
+  return named.some((value) => value !== '')
+    ? named.join('|')
+    : textOf(fields['session.id']) || textOf(fields['actor.id'])
 }
 
 function summaryOf(title: string, fields: Fields): string {
-  const who = text(fields['actor.id']) || text(fields['grant.subject']) || 'someone'
-  const what = text(fields['grant.scope']) || text(fields['egress.registrable_domain']) || text(fields['tool.name'])
+  const who = textOf(fields['actor.id']) || textOf(fields['grant.subject']) || 'someone'
+  const what =
+    textOf(fields['grant.scope']) || textOf(fields['egress.registrable_domain']) || textOf(fields['tool.name'])
   const line = `${title}: ${who}${what === '' ? '' : `, ${what}`}`.replace(/[^\x20-\x7e]/g, '?')
   return line.length <= summaryMax ? line : `${line.slice(0, summaryMax - 3)}...`
 }
@@ -61,10 +67,8 @@ function summaryOf(title: string, fields: Fields): string {
 function toolsOf(fields: Fields): readonly string[] {
   const chain = fields['chain.tools']
   if (Array.isArray(chain)) return chain.map(String)
-  const tool = text(fields['tool.name'])
+  const tool = textOf(fields['tool.name'])
   return tool === '' ? [] : [tool]
 }
-
-const text = (value: Json | undefined) => (typeof value === 'string' ? value : typeof value === 'number' ? String(value) : '')
 
 const hash = (what: string) => createHash('sha256').update(what).digest('hex').slice(0, 32)

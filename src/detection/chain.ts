@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import type { Json } from '../ports/json.ts'
 import type { SequenceNovelty } from './analytic.ts'
 import { tenantHabits, twoLargest, type Habits } from './habits.ts'
-import type { Fields } from './event.ts'
+import { textOf, type Fields } from './event.ts'
 import type { Feature } from './feature.ts'
 import { startMark, grams } from './grams.ts'
 import { recent } from './recent.ts'
@@ -43,7 +43,9 @@ export function chain(name: string, options: SequenceNovelty): Feature {
   const habitsOf = (tenant: string) => tenants.get(tenant) ?? tenantHabits({ tenant, group, options })
   const keyOf = (fields: Fields) => {
     const [tenant, session] = [fields[groupField], fields[sessionField]]
-    return typeof tenant === 'string' && typeof session === 'string' ? { tenant, key: `${tenant}\u001f${session}` } : undefined
+    return typeof tenant === 'string' && typeof session === 'string'
+      ? { tenant, key: `${tenant}\u001f${session}` }
+      : undefined
   }
 
   /** `learn` follows `read` for the same event, so the step is worked out once. */
@@ -57,17 +59,21 @@ export function chain(name: string, options: SequenceNovelty): Feature {
     const found = keyOf(fields)
     const tool = fields[of]
     if (!found || typeof tool !== 'string') return undefined
-    const walk = walks.get(found.key) ?? firstStep(found.tenant, String(fields['actor.id'] ?? ''))
+    const walk = walks.get(found.key) ?? firstStep(found.tenant, textOf(fields['actor.id']))
     const lastMs = Math.max(atMs, walk.lastMs)
     if (collapse_repeats && walk.before[1] === tool) return { key: found.key, walk: { ...walk, lastMs } }
     return { key: found.key, walk: { ...stepped(walk, tool, habitsOf(found.tenant)), lastMs } }
   }
 
   function close(atMs: number): void {
-    for (let oldest = walks.oldest(); oldest && atMs - oldest[1].lastMs >= known_when.min_age; oldest = walks.oldest()) {
+    for (
+      let oldest = walks.oldest();
+      oldest && atMs - oldest[1].lastMs >= known_when.min_age;
+      oldest = walks.oldest()
+    ) {
       const [key, walk] = oldest
       walks.delete(key)
-      if (walk.flagged) continue
+      
       const habits = habitsOf(walk.tenant)
       habits.learn(walk.tools, walk.actor, walk.lastMs)
       tenants.put(walk.tenant, habits)

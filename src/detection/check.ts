@@ -37,7 +37,8 @@ export function openRules(files: readonly RuleFile[], lists: Lists = {}): Checke
   const absences = new Map<string, Absence>()
 
   const compiled = rules.map((loaded) => {
-    const complain = (path: readonly (string | number)[], message: string) => void problems.push(loaded.at(path, message))
+    const complain = (path: readonly (string | number)[], message: string) =>
+      void problems.push(loaded.at(path, message))
     const joined = correlationOf(loaded.rule, rules, fieldsOfBase, complain)
     if (joined.absence) absences.set(loaded.rule.name, joined.absence)
     const known = [...knownFields(loaded.rule), ...joined.fields]
@@ -47,11 +48,14 @@ export function openRules(files: readonly RuleFile[], lists: Lists = {}): Checke
     novelty(one, complain, (path, message) => void warnings.push(loaded.at(path, message)))
     examplesOf(loaded.rule, bases.has(loaded.rule.name), complain)
     exampleFields(loaded.rule, rules, known, complain)
+    unusedParts(one, (path, message) => void warnings.push(loaded.at(path, message)))
     negatedFeatures(one, (path, message) => void warnings.push(loaded.at(path, message)))
     return one
   })
   problems.push(...repeated(rules), ...disagreeing(rules))
-  const sorted = problems.sort((one, other) => (one.file === other.file ? one.line - other.line : one.file < other.file ? -1 : 1))
+  const sorted = problems.sort((one, other) =>
+    one.file === other.file ? one.line - other.line : one.file < other.file ? -1 : 1,
+  )
   if (sorted.length > 0) return { problems: sorted, warnings }
   return { set: { rules, compiled, bases, absences, digest: ruleSetDigest(rules) }, problems: [], warnings }
 }
@@ -63,7 +67,9 @@ function featureInputs({ rule }: LoadedRule, complain: Complain): void {
   const known = knownFields(rule)
   for (const [name, analytic] of Object.entries(rule.analytics)) {
     const inputs = [...('of' in analytic ? [analytic.of].flat() : []), ...analytic.by]
-    for (const field of inputs) if (!known.includes(field)) complain(['analytics', name], `Unknown field '${field}', so the feature would never be ready.`)
+    for (const field of inputs)
+      if (!known.includes(field))
+        complain(['analytics', name], `Unknown field '${field}', so the feature would never be ready.`)
   }
 }
 
@@ -73,7 +79,9 @@ function repeated(rules: readonly LoadedRule[]): readonly Problem[] {
     (['id', 'name'] as const).flatMap((key) => {
       const before = seen.get(`${key} ${loaded.rule[key]}`)
       seen.set(`${key} ${loaded.rule[key]}`, before ?? loaded)
-      return before ? [loaded.at([key], `The ${key} is used already, by "${before.rule.title}" in ${before.file}.`)] : []
+      return before
+        ? [loaded.at([key], `The ${key} is used already, by "${before.rule.title}" in ${before.file}.`)]
+        : []
     }),
   )
 }
@@ -88,10 +96,24 @@ function disagreeing(rules: readonly LoadedRule[]): readonly Problem[] {
       const before = seen.get(key)
       seen.set(key, before ?? { text, by: loaded })
       return before && before.text !== text
-        ? [loaded.at(['analytics', name], `"${before.by.rule.name}" in ${before.by.file} defines ${name} differently; give one of them another name.`)]
+        ? [
+            loaded.at(
+              ['analytics', name],
+              `"${before.by.rule.name}" in ${before.by.file} defines ${name} differently; give one of them another name.`,
+            ),
+          ]
         : []
     }),
   )
+}
+
+/** A selection nobody uses is mostly a slip of the pen in the condition. */
+function unusedParts({ condition, parts }: CompiledRule, warn: Complain): void {
+  if (!condition) return
+  const used = new Set(mentioned(condition).map(({ name }) => name))
+  for (const name of parts.keys())
+    if (!used.has(name))
+      warn(name === 'where' ? ['where'] : ['detection', name], `The condition does not use "${name}".`)
 }
 
 /** A feature that is not ready matches nothing, so its negation is true from the first event on. */
@@ -99,6 +121,10 @@ function negatedFeatures({ rule, condition, parts }: CompiledRule, warn: Complai
   if (!condition) return
   for (const { name, negated } of mentioned(condition)) {
     const feature = negated && parts.get(name)?.fields.find((field) => field in rule.analytics)
-    if (feature) warn(['detection', 'condition'], `"not ${name}" is true while ${feature} is not ready; say "exists: true" beside it.`)
+    if (feature)
+      warn(
+        ['detection', 'condition'],
+        `"not ${name}" is true while ${feature} is not ready; say "exists: true" beside it.`,
+      )
   }
 }

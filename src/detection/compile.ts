@@ -11,10 +11,10 @@ import { vocabulary } from './vocabulary.ts'
 /** A rule, ready to judge events. */
 export interface CompiledRule {
   readonly rule: Rule
-  matches(lookup: Lookup): boolean
-  severity(lookup: Lookup): Severity
+  readonly matches: (lookup: Lookup) => boolean
+  readonly severity: (lookup: Lookup) => Severity
   /** What it saw, against what: numbers and states of the comparisons that held, one sentence. */
-  told(lookup: Lookup): string
+  readonly told: (lookup: Lookup) => string
   /** One per response, in order: whether its `when` holds. */
   readonly reacts: readonly ((lookup: Lookup) => boolean)[]
   /** Selections by name, for checks. */
@@ -23,10 +23,10 @@ export interface CompiledRule {
 }
 
 /** Something a condition may name. */
-export interface Part {
+interface Part {
   readonly fields: readonly string[]
   readonly atoms: readonly Atom[]
-  test(lookup: Lookup): boolean
+  readonly test: (lookup: Lookup) => boolean
 }
 
 export interface CompileContext {
@@ -49,10 +49,10 @@ export function compileRule(rule: Rule, context: CompileContext): CompiledRule {
   const condition = conditionOf(rule, [...parts.keys()], context)
   const levels = rule.level_when.map((entry, index) => ({
     level: entry.level,
-    test: expression(entry.if, ['level_when', index, 'if'], context).test,
+    test: testOf(entry.if, ['level_when', index, 'if'], context),
   }))
   const reacts = rule.response.map(({ when }, index) =>
-    when === undefined ? () => true : expression(when, ['response', index, 'when'], context).test,
+    when === undefined ? () => true : testOf(when, ['response', index, 'when'], context),
   )
   return {
     rule,
@@ -83,16 +83,26 @@ function partsOf(rule: Rule, context: CompileContext): ReadonlyMap<string, Part>
 /** The selection, after every field it names was found to exist. */
 function known(selection: Selection, path: readonly string[], context: CompileContext): Selection {
   for (const field of selection.fields)
-    if (!context.known.includes(field)) context.complain(path, `Unknown field '${field}'${suggestion(field, context.known)}, so it would never match.`)
+    if (!context.known.includes(field))
+      context.complain(path, `Unknown field '${field}'${suggestion(field, context.known)}, so it would never match.`)
   return selection
 }
 
-function asPart({ paths, text, test }: CompiledExpression): Part {
-  const atoms = paths.map((field): Atom => ({ field, told: `where ${text}`, test: () => true }))
-  return { fields: paths, atoms, test }
+function asPart(where: CompiledExpression): Part {
+  const atoms = where.paths.map((field): Atom => ({ field, told: '', test: () => true }))
+  return { fields: where.paths, atoms, test: (lookup) => where.test(lookup) }
 }
 
-function expression(text: string, path: readonly (string | number)[], { known, complain }: CompileContext): CompiledExpression {
+function testOf(text: string, path: readonly (string | number)[], context: CompileContext): Part['test'] {
+  const compiled = expression(text, path, context)
+  return (lookup) => compiled.test(lookup)
+}
+
+function expression(
+  text: string,
+  path: readonly (string | number)[],
+  { known, complain }: CompileContext,
+): CompiledExpression {
   try {
     return compileExpression(text, { names: new Set(known) })
   } catch (error) {
@@ -120,7 +130,10 @@ function whatHeld(condition: Condition, parts: ReadonlyMap<string, Part>, lookup
     .filter(({ name, negated }) => !negated && parts.get(name)!.test(lookup))
     .flatMap(({ name }) => parts.get(name)!.atoms)
     .filter(({ test }) => test(lookup))
-  const lines = held.map(({ field, told }) => ({ numeric: typeof lookup(field) === 'number', text: `${field} ${shown(lookup(field))} (${told})` }))
+  const lines = held.map(({ field, told }) => ({
+    numeric: typeof lookup(field) === 'number',
+    text: `${field} ${shown(lookup(field))}${told === '' ? '' : ` (${told})`}`,
+  }))
   const ordered = [...lines.filter(({ numeric }) => numeric), ...lines.filter(({ numeric }) => !numeric)]
   return `${[...new Set(ordered.map(({ text }) => text))].join(', ').slice(0, toldMax)}.`
 }

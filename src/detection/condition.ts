@@ -5,7 +5,7 @@ export type Condition =
   | { readonly kind: 'and' | 'or'; readonly left: Condition; readonly right: Condition }
 
 /** A condition that cannot be read, or that names what does not exist. The message is one sentence. */
-export class ConditionError extends Error {
+class ConditionError extends Error {
   override readonly name = 'ConditionError'
 }
 
@@ -82,10 +82,9 @@ function matching(pattern: string, names: readonly string[]): readonly string[] 
 }
 
 function joined(kind: 'and' | 'or', names: readonly string[], pattern: string): Condition {
-  if (names.length === 0) throw new ConditionError(`The condition asks for "${pattern}", and no selection is called so.`)
-  return names
-    .map((name): Condition => ({ kind: 'name', name }))
-    .reduce((left, right) => ({ kind, left, right }))
+  if (names.length === 0)
+    throw new ConditionError(`The condition asks for "${pattern}", and no selection is called so.`)
+  return names.map((name): Condition => ({ kind: 'name', name })).reduce((left, right) => ({ kind, left, right }))
 }
 
 /** Whether the condition holds, given which selections do. */
@@ -103,7 +102,10 @@ export function holds(condition: Condition, selected: (name: string) => boolean)
 }
 
 /** Selections the condition names, each with whether it stands under a `not`. */
-export function mentioned(condition: Condition, negated = false): readonly { readonly name: string; readonly negated: boolean }[] {
+export function mentioned(
+  condition: Condition,
+  negated = false,
+): readonly { readonly name: string; readonly negated: boolean }[] {
   if (condition.kind === 'name') return [{ name: condition.name, negated }]
   if (condition.kind === 'not') return mentioned(condition.operand, !negated)
   return [...mentioned(condition.left, negated), ...mentioned(condition.right, negated)]

@@ -57,7 +57,8 @@ export function correlator(correlation: Correlation, absence?: Absence): Correla
   const grace = correlation.grace ?? 0
   let skipped = 0
 
-  const within = (matches: readonly Match[], atMs: number) => matches.filter((one) => atMs - one.atMs <= correlation.timespan)
+  const within = (matches: readonly Match[], atMs: number) =>
+    matches.filter((one) => atMs - one.atMs <= correlation.timespan)
 
   function put(key: string, group: Group): void {
     const gone = groups.put(key, group)
@@ -77,7 +78,9 @@ export function correlator(correlation: Correlation, absence?: Absence): Correla
   function awaited(key: string, match: Match, rule: Absence): readonly Joined[] {
     const group = groups.get(key) ?? { matches: [], waiting: [] }
     if (rule.absent.includes(match.rule)) {
-      const still = group.waiting.filter((one) => match.atMs - one.atMs > grace || one.atMs - match.atMs > correlation.timespan)
+      const still = group.waiting.filter(
+        (one) => match.atMs - one.atMs > grace || one.atMs - match.atMs > correlation.timespan,
+      )
       put(key, { matches: [...within(group.matches, match.atMs).slice(1 - matchesMax), match], waiting: still })
       return []
     }
@@ -103,7 +106,8 @@ export function correlator(correlation: Correlation, absence?: Absence): Correla
       }
       return absence ? awaited(key, match, absence) : counted(key, match)
     },
-    watermark: (atMs) => [...waitingGroups].flatMap((key) => settle(key, atMs)).sort((one, other) => one.atMs - other.atMs),
+    watermark: (atMs) =>
+      [...waitingGroups].flatMap((key) => settle(key, atMs)).sort((one, other) => one.atMs - other.atMs),
     skipped: () => skipped,
     snapshot: () => ({ skipped, groups: [...groups.entries()] as unknown as Json }),
     restore(state) {
@@ -123,11 +127,16 @@ export function fieldFor(name: string, rule: string, { aliases }: Correlation): 
 }
 
 function groupKey(match: Match, correlation: Correlation): string | undefined {
-  return groupOf(match.fields, correlation['group-by'].map((name) => fieldFor(name, match.rule, correlation)))
+  return groupOf(
+    match.fields,
+    correlation['group-by'].map((name) => fieldFor(name, match.rule, correlation)),
+  )
 }
 
 function groupFields(match: Match, correlation: Correlation): Fields {
-  return Object.fromEntries(correlation['group-by'].map((name) => [name, match.fields[fieldFor(name, match.rule, correlation)]!]))
+  return Object.fromEntries(
+    correlation['group-by'].map((name) => [name, match.fields[fieldFor(name, match.rule, correlation)]!]),
+  )
 }
 
 function isTrue({ type, rules, condition }: Correlation, matches: readonly Match[]): boolean {

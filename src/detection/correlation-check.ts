@@ -16,7 +16,10 @@ export function correlationOf(
   basesExist(correlation, rules, complain)
   groupIsKnown(correlation, fieldsOfBase, complain)
   if (correlation.missing === undefined)
-    complain(['correlation', 'group-by'], 'group-by needs "missing: skip" beside it, so that the author has thought of records without the field.')
+    complain(
+      ['correlation', 'group-by'],
+      'group-by needs "missing: skip" beside it, so that the author has thought of records without the field.',
+    )
   const absence = conditionOf(correlation, fieldsOfBase, complain)
   if (absence && correlation.grace === undefined)
     complain(['correlation'], 'An absence needs grace: how long the missing event may still arrive; 0s for not at all.')
@@ -28,11 +31,16 @@ function basesExist({ rules: names }: Correlation, rules: readonly LoadedRule[],
   names.forEach((name, index) => {
     const base = rules.find(({ rule }) => rule.name === name)
     if (!base) complain(['correlation', 'rules', index], `There is no rule named "${name}".`)
-    if (base?.rule.correlation) complain(['correlation', 'rules', index], `"${name}" is a correlation itself; correlate detections.`)
+    if (base?.rule.correlation)
+      complain(['correlation', 'rules', index], `"${name}" is a correlation itself; correlate detections.`)
   })
 }
 
-function groupIsKnown(correlation: Correlation, fieldsOfBase: ReadonlyMap<string, readonly string[]>, complain: Complain): void {
+function groupIsKnown(
+  correlation: Correlation,
+  fieldsOfBase: ReadonlyMap<string, readonly string[]>,
+  complain: Complain,
+): void {
   for (const name of correlation['group-by'])
     for (const rule of correlation.rules) {
       const field = fieldFor(name, rule, correlation)
@@ -41,7 +49,11 @@ function groupIsKnown(correlation: Correlation, fieldsOfBase: ReadonlyMap<string
     }
 }
 
-function conditionOf(correlation: Correlation, fieldsOfBase: ReadonlyMap<string, readonly string[]>, complain: Complain): Absence | undefined {
+function conditionOf(
+  correlation: Correlation,
+  fieldsOfBase: ReadonlyMap<string, readonly string[]>,
+  complain: Complain,
+): Absence | undefined {
   const { type, condition } = correlation
   const path = ['correlation', 'condition']
   if (type === 'event_count' || type === 'value_count') {
@@ -51,14 +63,21 @@ function conditionOf(correlation: Correlation, fieldsOfBase: ReadonlyMap<string,
     return undefined
   }
   if (condition === undefined) return undefined
-  if (typeof condition !== 'string') return void complain(path, `${type} takes an expression over rule names.`)
-  return absenceOf(condition, correlation, complain)
+  if (typeof condition === 'string') return absenceOf(condition, correlation, complain)
+  complain(path, `${type} takes an expression over rule names.`)
+  return undefined
 }
 
-function valueField({ rules }: Correlation, field: string | undefined, fieldsOfBase: ReadonlyMap<string, readonly string[]>, complain: Complain): void {
+function valueField(
+  { rules }: Correlation,
+  field: string | undefined,
+  fieldsOfBase: ReadonlyMap<string, readonly string[]>,
+  complain: Complain,
+): void {
   if (field === undefined) return complain(['correlation', 'condition'], 'value_count needs a field in its condition.')
   for (const rule of rules)
-    if (fieldsOfBase.has(rule) && !fieldsOfBase.get(rule)!.includes(field)) complain(['correlation', 'condition'], `Unknown field '${field}' in ${rule}.`)
+    if (fieldsOfBase.has(rule) && !fieldsOfBase.get(rule)!.includes(field))
+      complain(['correlation', 'condition'], `Unknown field '${field}' in ${rule}.`)
 }
 
 function absenceOf(text: string, { type, rules }: Correlation, complain: Complain): Absence | undefined {
@@ -68,11 +87,14 @@ function absenceOf(text: string, { type, rules }: Correlation, complain: Complai
     const named = mentioned(condition)
     const present = named.filter(({ negated }) => !negated).map(({ name }) => name)
     const absent = named.filter(({ negated }) => negated).map(({ name }) => name)
-    if (type === 'temporal' && isPlain(condition) && present.length === 1 && absent.length > 0) return { present, absent }
-    if (absent.length > 0 || !isPlain(condition)) complain(path, 'An absence is written "one and not other": one rule that fires, and those that must not.')
+    if (type === 'temporal' && isPlain(condition) && present.length === 1 && absent.length > 0)
+      return { present, absent }
+    if (absent.length > 0 || !isPlain(condition))
+      complain(path, 'An absence is written "one and not other": one rule that fires, and those that must not.')
     return undefined
   } catch (error) {
-    return void complain(path, error instanceof Error ? error.message : 'The condition does not parse.')
+    complain(path, error instanceof Error ? error.message : 'The condition does not parse.')
+    return undefined
   }
 }
 

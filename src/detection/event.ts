@@ -45,7 +45,12 @@ type Draft = readonly [Category, JsonObject]
  */
 export function eventsOf(record: EvidenceRecord, leaf: string): readonly DetectionEvent[] {
   const { stream, seq, tsMs: atMs } = record
-  return drafts(record).map(([kind, fields], part) => ({ kind, atMs, origin: { stream, seq, leaf, part }, fields: present(fields) }))
+  return drafts(record).map(([kind, fields], part) => ({
+    kind,
+    atMs,
+    origin: { stream, seq, leaf, part },
+    fields: present(fields),
+  }))
 }
 
 function drafts(record: EvidenceRecord): readonly Draft[] {
@@ -61,7 +66,7 @@ function drafts(record: EvidenceRecord): readonly Draft[] {
       return outcomeDrafts(record)
     case 'grant.issue':
       return grantDrafts(record)
-    case 'ticket.use':
+    case 'ticket.approved':
       return [['change_ticket', { ...who(record), ...prefixed('ticket', record.ext) }]]
     case 'catalog.load':
       return [['catalog_change', { ...who(record), ...prefixed('catalog', record.ext) }]]
@@ -223,6 +228,11 @@ function present(fields: JsonObject): Fields {
 }
 
 const text = (value: Json | undefined) => (typeof value === 'string' ? value : undefined)
+
+/** A text or number as text; empty for everything else, and for what is missing. */
+export function textOf(value: Json | undefined): string {
+  return typeof value === 'string' ? value : typeof value === 'number' ? String(value) : ''
+}
 
 function larger(a: number | undefined, b: number | undefined): number | undefined {
   return a === undefined || b === undefined ? (a ?? b) : Math.max(a, b)

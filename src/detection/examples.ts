@@ -21,7 +21,7 @@ export interface ExampleResult {
 }
 
 /** Examples start here: a fixed Monday noon, so that days and hours are the same on every machine. */
-export const startMs = Date.UTC(2026, 0, 5, 12)
+const startMs = Date.UTC(2026, 0, 5, 12)
 
 const dayMs = 86_400_000
 
@@ -31,13 +31,24 @@ export function runExamples(set: RuleSet): readonly ExampleResult[] {
     rule.tests.map((example, index): ExampleResult => {
       const { line } = at(['tests', index], '')
       const message = differs(example.expect, run(set, rule, example))
-      return { rule: rule.name, file, line, example: example.name, ok: message === undefined, ...(message !== undefined && { message }) }
+      return {
+        rule: rule.name,
+        file,
+        line,
+        example: example.name,
+        ok: message === undefined,
+        ...(message !== undefined && { message }),
+      }
     }),
   )
 }
 
 function run(set: RuleSet, rule: Rule, example: Example): readonly Finding[] {
-  const fold = detector({ rules: onlyFor(set, rule, example), stages: { default: 'enforce', rules: {} }, lists: example.lists })
+  const fold = detector({
+    rules: onlyFor(set, rule, example),
+    stages: { default: 'enforce', rules: {} },
+    lists: example.lists,
+  })
   const events = eventsOf(rule, example)
   example.baseline.forEach((baseline, index) => learn(fold, rule, baseline, events, index))
   return events.flatMap((event) => (event.kind === 'watermark' ? fold.watermark(event.atMs) : fold.step(event)))
@@ -48,7 +59,11 @@ function onlyFor(set: RuleSet, rule: Rule, { lists }: Example): RuleSet {
   const names = [rule.name, ...(rule.correlation?.rules ?? [])]
   const compiled = set.compiled
     .filter((one) => names.includes(one.rule.name))
-    .map((one): CompiledRule => (Object.keys(lists).length === 0 ? one : compileRule(one.rule, { known: knownFields(one.rule), lists, complain: () => {} })))
+    .map((one): CompiledRule =>
+      Object.keys(lists).length === 0
+        ? one
+        : compileRule(one.rule, { known: knownFields(one.rule), lists, complain: () => {} }),
+    )
   const bases = new Set(rule.correlation?.rules ?? [])
   return { ...set, compiled, bases }
 }
@@ -57,14 +72,25 @@ type ExampleStep = DetectionEvent | (Omit<DetectionEvent, 'kind'> & { readonly k
 
 function eventsOf(rule: Rule, { events, repeat }: Example): readonly ExampleStep[] {
   const repeated = repeat.flatMap(({ times, every, event }) =>
-    Array.from({ length: times }, (_, index) => ({ ...event, at: event.at + index * every, fields: filledIn(event.fields, index) })),
+    Array.from({ length: times }, (_, index) => ({
+      ...event,
+      at: event.at + index * every,
+      fields: filledIn(event.fields, index),
+    })),
   )
-  return [...events, ...repeated].sort((one, other) => one.at - other.at).map((event, index) => stepOf(rule, event, index))
+  return [...events, ...repeated]
+    .sort((one, other) => one.at - other.at)
+    .map((event, index) => stepOf(rule, event, index))
 }
 
 function stepOf(rule: Rule, { at, kind, fields }: ExampleEvent, index: number): ExampleStep {
   const origin = { stream: 'example', seq: index, leaf: `example-${index}`, part: 0 }
-  return { kind: kind ?? rule.logsource?.category ?? 'stream_health', atMs: startMs + at, origin, fields: spelled(fields) }
+  return {
+    kind: kind ?? rule.logsource?.category ?? 'stream_health',
+    atMs: startMs + at,
+    origin,
+    fields: spelled(fields),
+  }
 }
 
 function spelled(fields: Fields): Fields {
@@ -74,11 +100,20 @@ function spelled(fields: Fields): Fields {
 
 function filledIn(fields: Fields, index: number): Fields {
   return Object.fromEntries(
-    Object.entries(fields).map(([name, value]): [string, Json] => [name, typeof value === 'string' ? value.replaceAll('{{i}}', String(index)) : value]),
+    Object.entries(fields).map(([name, value]): [string, Json] => [
+      name,
+      typeof value === 'string' ? value.replaceAll('{{i}}', String(index)) : value,
+    ]),
   )
 }
 
-function learn(fold: Detector, rule: Rule, baseline: ExampleBaseline, events: readonly ExampleStep[], index: number): void {
+function learn(
+  fold: Detector,
+  rule: Rule,
+  baseline: ExampleBaseline,
+  events: readonly ExampleStep[],
+  index: number,
+): void {
   const category = rule.logsource?.category
   if (category) for (const event of quietSessions(baseline, category, index)) fold.step(event)
   fold.watermark(startMs)
@@ -87,12 +122,17 @@ function learn(fold: Detector, rule: Rule, baseline: ExampleBaseline, events: re
   for (const [name, { by }] of Object.entries(rule.analytics))
     for (const key of new Set(alike.map(({ fields }) => groupOf(fields, by)))) {
       const [spread, known] = [values[name], seen[name]]
-      if (key !== undefined) fold.teach(name, key, { atMs: startMs, ...(spread && { spread }), ...(known && { seen: known }) })
+      if (key !== undefined)
+        fold.teach(name, key, { atMs: startMs, ...(spread && { spread }), ...(known && { seen: known }) })
     }
 }
 
 /** Sessions spread over twelve days that end `ago` before the example, walking through the chains and actors in turn. */
-function quietSessions({ group, sessions, actors, chains, ago }: ExampleBaseline, kind: Category, index: number): readonly DetectionEvent[] {
+function quietSessions(
+  { group, sessions, actors, chains, ago }: ExampleBaseline,
+  kind: Category,
+  index: number,
+): readonly DetectionEvent[] {
   if (chains.length === 0) return []
   return Array.from({ length: sessions }, (_, session) => {
     const fields = { ...group, 'session.id': `quiet-${index}-${session}`, 'actor.id': `quiet-${session % actors}` }
@@ -109,17 +149,35 @@ function quietSessions({ group, sessions, actors, chains, ago }: ExampleBaseline
 
 function differs(expect: Expectation, findings: readonly Finding[]): string | undefined {
   const { alerts, level, response, skipped } = expect
-  if (findings.length !== alerts) return `expected ${alerts} alerts, got ${findings.length}${findings[0] ? `: ${findings[0].alert.why}` : ''}`
+  if (findings.length !== alerts)
+    return `expected ${alerts} alerts, got ${findings.length}${findings[0] ? `: ${findings[0].alert.why}` : ''}`
   const last = findings.at(-1)
   const wrong = level === undefined ? undefined : findings.find(({ alert }) => alert.severity !== level)
   if (wrong) return `expected level ${level}, got ${wrong.alert.severity}`
-  return listDiffers('response', response?.map(({ action, mode, ttl }) => told(action, mode, ttl)), last?.responses.map(({ action, mode, ttlMs }, index) => told(action, mode, response?.[index]?.ttl === undefined ? undefined : ttlMs)))
-    ?? listDiffers('skipped', skipped, last?.skipped.map(({ action }) => action))
+  return (
+    listDiffers(
+      'response',
+      response?.map(({ action, mode, ttl }) => told(action, mode, ttl)),
+      last?.responses.map(({ action, mode, ttlMs }, index) =>
+        told(action, mode, response?.[index]?.ttl === undefined ? undefined : ttlMs),
+      ),
+    ) ??
+    listDiffers(
+      'skipped',
+      skipped,
+      last?.skipped.map(({ action }) => action),
+    )
+  )
 }
 
-const told = (action: string, mode: string, ttlMs: number | undefined) => `${action} ${mode}${ttlMs === undefined ? '' : ` ${ttlMs} ms`}`
+const told = (action: string, mode: string, ttlMs: number | undefined) =>
+  `${action} ${mode}${ttlMs === undefined ? '' : ` ${ttlMs} ms`}`
 
-function listDiffers(what: string, expected: readonly string[] | undefined, got: readonly string[] = []): string | undefined {
+function listDiffers(
+  what: string,
+  expected: readonly string[] | undefined,
+  got: readonly string[] = [],
+): string | undefined {
   if (expected === undefined || expected.join('; ') === got.join('; ')) return undefined
   return `expected ${what} [${expected.join('; ')}], got [${got.join('; ')}]`
 }

@@ -63,7 +63,10 @@ export function detector({ rules, stages, lists = {} }: DetectorOptions): Detect
   const judges = judgesByKind(active)
   const correlators = active
     .filter(({ rule }) => rule.correlation)
-    .map((compiled) => ({ compiled, join: correlator(compiled.rule.correlation!, rules.absences.get(compiled.rule.name)) }))
+    .map((compiled) => ({
+      compiled,
+      join: correlator(compiled.rule.correlation!, rules.absences.get(compiled.rule.name)),
+    }))
   const responses = responder({ stages, lists })
   const suppressed = suppressor()
   const time = watermark()
@@ -81,7 +84,11 @@ export function detector({ rules, stages, lists = {} }: DetectorOptions): Detect
       const last = matches.at(-1)!
       const fields = { ...last.fields, ...group }
       const base = rules.compiled.find(({ rule }) => rule.name === last.rule)!
-      const why = joinedWhy(compiled, base.told((field) => last.fields[field]), matches.length)
+      const why = joinedWhy(
+        compiled,
+        base.told((field) => last.fields[field]),
+        matches.length,
+      )
       return fire(compiled, { fields, atMs, origins: matches.map(({ origin }) => origin), why })
     })
   }
@@ -109,7 +116,10 @@ export function detector({ rules, stages, lists = {} }: DetectorOptions): Detect
     const fields = enriched(event, following)
     const lookup: Lookup = (field) => fields[field]
     const matched = (judges.get(event.kind) ?? []).filter((compiled) => compiled.matches(lookup))
-    const findings = [...matched.flatMap((compiled) => consequences(compiled, fields, event)), ...overdue(time.saw(event.origin.stream, event.atMs))]
+    const findings = [
+      ...matched.flatMap((compiled) => consequences(compiled, fields, event)),
+      ...overdue(time.saw(event.origin.stream, event.atMs)),
+    ]
 
     const quiet = !matched.some((compiled) => isSerious(compiled, lookup, rules))
     for (const { feature } of following) feature.learn(fields, event.atMs, quiet)
@@ -143,9 +153,13 @@ export function detector({ rules, stages, lists = {} }: DetectorOptions): Detect
       places: [...places.entries()].map(([stream, { seq, part }]) => [stream, seq, part]),
     }),
     restore(snapshot) {
-      if (snapshot['format'] !== format) throw new TypeError(`This is no detector snapshot of format ${format}; make a new one with scripts/baseline.ts.`)
+      if (snapshot['format'] !== format)
+        throw new TypeError(
+          `This is no detector snapshot of format ${format}; make a new one with scripts/baseline.ts.`,
+        )
       const state = snapshot as unknown as Packed
-      for (const { key, feature } of features) if (Object.hasOwn(state.features, key)) feature.restore(state.features[key]!)
+      for (const { key, feature } of features)
+        if (Object.hasOwn(state.features, key)) feature.restore(state.features[key]!)
       for (const { compiled, join } of correlators) restoreJoin(join, state.correlators[keyOf(compiled)])
       responses.restore(state.responses)
       suppressed.restore(state.suppressed)
@@ -195,11 +209,13 @@ function advances(places: ReturnType<typeof recent<Place>>, { stream, seq, part 
 /** The event's fields and its features. A feature the event already carries is taken as it stands. */
 function enriched(event: DetectionEvent, following: readonly Placed[]): Fields {
   const fields: Record<string, Json> = { ...event.fields }
-  for (const { name, feature } of following) if (!carries(fields, name)) Object.assign(fields, feature.read(fields, event.atMs, event.kind))
+  for (const { name, feature } of following)
+    if (!carries(fields, name)) Object.assign(fields, feature.read(fields, event.atMs, event.kind))
   return fields
 }
 
-const carries = (fields: Fields, name: string) => Object.hasOwn(fields, name) || Object.hasOwn(fields, `${name}.tainted`)
+const carries = (fields: Fields, name: string) =>
+  Object.hasOwn(fields, name) || Object.hasOwn(fields, `${name}.tainted`)
 
 /** Only what deserves a person's look keeps a session out of the baseline; a novelty hint must not, or new work would stay new for ever. */
 function isSerious(compiled: CompiledRule, lookup: Lookup, { bases }: RuleSet): boolean {
@@ -213,7 +229,8 @@ function placedFeatures(compiled: readonly CompiledRule[]): readonly Placed[] {
     for (const [name, analytic] of Object.entries(rule.analytics)) {
       const category = rule.logsource!.category
       const key = `${category} ${name} ${canonicalize(analytic as unknown as Json)}`
-      if (!placed.has(key)) placed.set(key, { key, name, kinds: kindsOf(analytic, category), feature: featureOf(name, analytic) })
+      if (!placed.has(key))
+        placed.set(key, { key, name, kinds: kindsOf(analytic, category), feature: featureOf(name, analytic) })
     }
   return [...placed.values()]
 }

@@ -108,12 +108,20 @@ export function grams({ supportersMin }: { readonly supportersMin: number }): Gr
         if (context.followers.size === 0) contexts.delete(key)
       }
     },
-    snapshot: () => [...contexts].map(([key, { followers }]) => [key, [...followers].map(([tool, supporters]) => [tool, [...supporters]])]),
+    snapshot: () =>
+      [...contexts].map(([key, { followers }]) => [
+        key,
+        [...followers].map(([tool, supporters]) => [tool, [...supporters]]),
+      ]),
     restore(state) {
       contexts.clear()
       size = 0
-      for (const [key, followers] of state as unknown as readonly [string, readonly [string, readonly [string, number][]][]][])
-        for (const [tool, supporters] of followers) for (const [supporter, day] of supporters) support(key, tool, supporter, day)
+      for (const [key, followers] of state as unknown as readonly [
+        string,
+        readonly [string, readonly [string, number][]][],
+      ][])
+        for (const [tool, supporters] of followers)
+          for (const [supporter, day] of supporters) support(key, tool, supporter, day)
     },
   }
 }

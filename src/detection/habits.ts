@@ -83,9 +83,19 @@ export function tenantHabits({ tenant, group, options }: HabitsOptions): Habits 
     surprisal: (before, tool) => bitsOf(before, tool),
     knows: (before, tool) => model.knows(before, tool),
     shareBelow: (raw) => (reference.raw.length === 0 ? null : reference.share[countBelow(reference.raw, raw)]!),
-    snapshot: () => ({ model: model.snapshot(), quiet: quiet as unknown as Json, reference: reference as unknown as Json, calibratedDay }),
+    snapshot: () => ({
+      model: model.snapshot(),
+      quiet: quiet as unknown as Json,
+      reference: reference as unknown as Json,
+      calibratedDay,
+    }),
     restore(state) {
-      const packed = state as unknown as { readonly model: Json; readonly quiet: readonly Quiet[]; readonly reference: Reference; readonly calibratedDay: number }
+      const packed = state as unknown as {
+        readonly model: Json
+        readonly quiet: readonly Quiet[]
+        readonly reference: Reference
+        readonly calibratedDay: number
+      }
       model.restore(packed.model)
       ;({ quiet, reference, calibratedDay } = packed)
     },
@@ -106,7 +116,10 @@ interface Reference {
 function referenceOf(scored: readonly { readonly raw: number; readonly actor: string }[]): Reference {
   const sorted = [...scored].sort((one, other) => one.raw - other.raw)
   const shares = [...new Set(sorted.map(({ actor }) => actor))].map((actor) => sharesWithout(actor, sorted))
-  return { raw: sorted.map(({ raw }) => raw), share: Array.from({ length: sorted.length + 1 }, (_, k) => Math.max(...shares.map((share) => share[k]!))) }
+  return {
+    raw: sorted.map(({ raw }) => raw),
+    share: Array.from({ length: sorted.length + 1 }, (_, k) => Math.max(...shares.map((share) => share[k]!))),
+  }
 }
 
 function sharesWithout(actor: string, sorted: readonly { readonly actor: string }[]): readonly number[] {

@@ -57,11 +57,14 @@ function walk(
 }
 
 /** What separates tokens: white space, quotes, brackets, commas and the like, in any script's usual form. */
-const separator = /[\s"'`<>()[\]{},;|\\^*]+/u
+const separator = /[\s"'`<>()[\]{},;|\\^*]+/
+
+/** Every identifier has a digit, a dot, a colon or an at sign; most words have none. */
+const telling = /[\d.:@]/
 
 function* inText(text: string): Generator<Identifier> {
   for (const raw of text.split(separator)) {
-    if (raw.length < sizeMin) continue
+    if (raw.length < sizeMin || !telling.test(raw)) continue
     const token = raw.length > sizeMax ? raw.slice(0, sizeMax) : raw
     yield* inToken(token.toLowerCase())
   }
@@ -71,7 +74,7 @@ function* inText(text: string): Generator<Identifier> {
 function* inToken(token: string): Generator<Identifier> {
   const named = namedIn(token)
   if (named !== undefined) yield named
-  if (named?.kind === 'email') return
+  if (named?.kind === 'email' || !/\d/.test(token)) return
   for (const match of token.matchAll(/\d{6,}/g)) if (match[0].length <= 20) yield { kind: 'number', forms: [match[0]] }
 }
 

@@ -18,7 +18,7 @@ interface Spent {
 /** Counts what was enforced, so that neither a bad rule nor a forged alert can stop everyone. */
 export interface Limiter {
   /** Notes that a session did something. */
-  active(session: string, atMs: number): void
+  readonly active: (session: string, atMs: number) => void
   /** Why one more may not be enforced now; undefined when it may. */
   refusal(key: string, limits: Limits | undefined, tenant: string, target: string, atMs: number): string | undefined
   spend(key: string, spent: Spent): void
@@ -31,7 +31,8 @@ export function limiter(): Limiter {
   const ledger = new Map<string, readonly Spent[]>()
 
   const activeCount = (atMs: number) => {
-    for (let oldest = sessions.oldest(); oldest && atMs - oldest[1] > activeMs; oldest = sessions.oldest()) sessions.delete(oldest[0])
+    for (let oldest = sessions.oldest(); oldest && atMs - oldest[1] > activeMs; oldest = sessions.oldest())
+      sessions.delete(oldest[0])
     return sessions.size
   }
 
@@ -45,7 +46,10 @@ export function limiter(): Limiter {
     spend: (key, spent) => void ledger.set(key, [...(ledger.get(key) ?? []).slice(1 - spentMax), spent]),
     snapshot: () => ({ sessions: [...sessions.entries()], ledger: [...ledger] as unknown as Json }),
     restore(state) {
-      const packed = state as unknown as { readonly sessions: readonly [string, number][]; readonly ledger: readonly [string, Spent[]][] }
+      const packed = state as unknown as {
+        readonly sessions: readonly [string, number][]
+        readonly ledger: readonly [string, Spent[]][]
+      }
       sessions.clear()
       ledger.clear()
       for (const [session, atMs] of packed.sessions) sessions.put(session, atMs)
@@ -54,16 +58,33 @@ export function limiter(): Limiter {
   }
 }
 
-function rateRefusal({ per_tenant, global }: Limits, spent: readonly Spent[], tenant: string, atMs: number): string | undefined {
+function rateRefusal(
+  { per_tenant, global }: Limits,
+  spent: readonly Spent[],
+  tenant: string,
+  atMs: number,
+): string | undefined {
   const full = (rate: Limits['global'], counted: readonly Spent[]) =>
     rate !== undefined && counted.filter((one) => atMs - one.atMs < rate.withinMs).length >= rate.countMax
-  if (full(per_tenant, spent.filter((one) => one.tenant === tenant))) return `response limiter tripped: ${per_tenant!.countMax} per tenant`
+  if (
+    full(
+      per_tenant,
+      spent.filter((one) => one.tenant === tenant),
+    )
+  )
+    return `response limiter tripped: ${per_tenant!.countMax} per tenant`
   if (full(global, spent)) return `response limiter tripped: ${global!.countMax} in all`
   return undefined
 }
 
 /** One session may always be held: a share of few sessions would otherwise be none. */
-function shareRefusal({ max_share_of_active_sessions: share }: Limits, spent: readonly Spent[], target: string, atMs: number, active: number): string | undefined {
+function shareRefusal(
+  { max_share_of_active_sessions: share }: Limits,
+  spent: readonly Spent[],
+  target: string,
+  atMs: number,
+  active: number,
+): string | undefined {
   if (share === undefined) return undefined
   const held = new Set(spent.filter((one) => one.untilMs > atMs).map((one) => one.target))
   held.delete(target)

@@ -27,7 +27,7 @@ export interface LoadedRule {
   readonly source: JsonObject
   readonly file: string
   /** Makes a problem at a path of this document. */
-  at(path: Path, message: string): Problem
+  readonly at: (path: Path, message: string) => Problem
 }
 
 /** Bytes of one rule file, and documents in it. */
@@ -35,7 +35,10 @@ const sizeMax = 1_048_576
 const documentsMax = 64
 
 /** Reads rule files: YAML, then the schema. Gives the rules that read well and every problem, in file order. */
-export function readRules(files: readonly RuleFile[]): { readonly rules: readonly LoadedRule[]; readonly problems: readonly Problem[] } {
+export function readRules(files: readonly RuleFile[]): {
+  readonly rules: readonly LoadedRule[]
+  readonly problems: readonly Problem[]
+} {
   const rules: LoadedRule[] = []
   const problems: Problem[] = []
   for (const file of files) readFile(file, rules, problems)
@@ -44,11 +47,13 @@ export function readRules(files: readonly RuleFile[]): { readonly rules: readonl
 
 function readFile({ file, text }: RuleFile, rules: LoadedRule[], problems: Problem[]): void {
   const lines = new LineCounter()
-  if (text.length > sizeMax) return void problems.push({ file, line: 1, path: '', message: `The file is larger than ${sizeMax} bytes.` })
+  if (text.length > sizeMax)
+    return void problems.push({ file, line: 1, path: '', message: `The file is larger than ${sizeMax} bytes.` })
   const parsed = parseAllDocuments(text, { lineCounter: lines, uniqueKeys: true, prettyErrors: false, schema: 'core' })
   const documents = Array.isArray(parsed) ? parsed : []
   if (documents.length === 0) problems.push({ file, line: 1, path: '', message: 'The file holds no rule.' })
-  if (documents.length > documentsMax) return void problems.push({ file, line: 1, path: '', message: `The file holds more than ${documentsMax} rules.` })
+  if (documents.length > documentsMax)
+    return void problems.push({ file, line: 1, path: '', message: `The file holds more than ${documentsMax} rules.` })
   for (const document of documents) readDocument({ file, document, lines }, rules, problems)
 }
 
@@ -62,12 +67,18 @@ function readDocument(place: Place, rules: LoadedRule[], problems: Problem[]): v
   const { file, document, lines } = place
   if (document.errors.length > 0) {
     for (const error of document.errors)
-      problems.push({ file, line: lines.linePos(error.pos[0]).line, path: '', message: `The YAML does not parse: ${error.message}` })
+      problems.push({
+        file,
+        line: lines.linePos(error.pos[0]).line,
+        path: '',
+        message: `The YAML does not parse: ${error.message}`,
+      })
     return
   }
   const at = (path: Path, message: string) => problemAt(place, path, message)
   const source = plain(document)
-  if (source === undefined) return void problems.push(at([], 'The YAML does not parse: it uses aliases that grow without bound.'))
+  if (source === undefined)
+    return void problems.push(at([], 'The YAML does not parse: it uses aliases that grow without bound.'))
   const read = Rule.safeParse(source)
   if (read.success) rules.push({ rule: read.data, source: source as JsonObject, file, at })
   else problems.push(...read.error.issues.flatMap((issue) => problemsOf(issue, at)))
@@ -83,7 +94,8 @@ function plain(document: Document): unknown {
 }
 
 function problemsOf(issue: z.core.$ZodIssue, at: LoadedRule['at']): readonly Problem[] {
-  if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => at([...issue.path, key], `"${key}" is no key here.`))
+  if (issue.code === 'unrecognized_keys')
+    return issue.keys.map((key) => at([...issue.path, key], `"${key}" is no key here.`))
   if (issue.code === 'invalid_union' && issue.errors.length > 0) {
     const likeliest = [...issue.errors].sort((one, other) => one.length - other.length)[0]!
     const nested = likeliest.flatMap((inner) => problemsOf({ ...inner, path: [...issue.path, ...inner.path] }, at))
@@ -102,7 +114,10 @@ function problemAt({ file, document, lines }: Place, path: Path, message: string
 
 interface Node {
   readonly range?: readonly [number, number, number] | null
-  readonly items?: readonly { readonly key?: { readonly value?: unknown; readonly range?: Node['range'] }; readonly value?: Node | null }[]
+  readonly items?: readonly {
+    readonly key?: { readonly value?: unknown; readonly range?: Node['range'] }
+    readonly value?: Node | null
+  }[]
 }
 
 function offsetOf(document: Document, path: Path): number {
@@ -117,7 +132,10 @@ function offsetOf(document: Document, path: Path): number {
   return offset
 }
 
-function childOf(node: Node | null, step: PropertyKey): { readonly offset: number; readonly node: Node | null } | undefined {
+function childOf(
+  node: Node | null,
+  step: PropertyKey,
+): { readonly offset: number; readonly node: Node | null } | undefined {
   if (typeof step === 'number') {
     const item = node?.items?.[step] as Node | undefined
     return item?.range ? { offset: item.range[0], node: item } : undefined

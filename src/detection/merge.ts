@@ -22,7 +22,8 @@ export function watermark(): Watermark {
     saw(stream, atMs) {
       streams.set(stream, Math.max(atMs, streams.get(stream) ?? 0))
       newest = Math.max(newest, atMs)
-      for (const [other, last] of streams) if (newest - last > idleMs || streams.size > streamsMax) streams.delete(other)
+      for (const [other, last] of streams)
+        if (newest - last > idleMs || streams.size > streamsMax) streams.delete(other)
       reached = Math.max(reached, streams.size <= 1 ? newest : Math.min(...streams.values()) - lagMs)
       return reached
     },

@@ -1,7 +1,7 @@
 import { createHmac } from 'node:crypto'
 
 /** Two 32-bit halves of a keyed 64-bit digest. */
-export type Halves = readonly [high: number, low: number]
+type Halves = readonly [high: number, low: number]
 
 /** Digests short texts to 64 bits under a seed. Fast rather than cryptographic: for sets and sketches in memory, never for evidence. */
 export type Mixer = (text: string) => Halves

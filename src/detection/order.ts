@@ -22,7 +22,10 @@ export const switchFor: Readonly<Record<Action, SwitchKind>> = {
 export function commandFor(response: Response, alert: Alert): Omit<Engage, 'seq'> {
   return {
     action: 'engage',
-    id: createHash('sha256').update(`${alert.id}|${response.action}|${response.targetValue}`).digest('hex').slice(0, 26),
+    id: createHash('sha256')
+      .update(`${alert.id}|${response.action}|${response.targetValue}`)
+      .digest('hex')
+      .slice(0, 26),
     kind: switchFor[response.action as Action],
     target: response.targetValue,
     ...(alert.tenant !== '' && { tenant: alert.tenant }),

@@ -5,7 +5,7 @@ import { groupOf, type Feature } from './feature.ts'
 import { recent } from './recent.ts'
 
 /** Sessions (or narrower groups) followed at once. */
-const groupsMax = 20_000
+const groupsMax = 50_000
 /** Newest steps remembered per group. A loop with more other steps between its turns is not seen. */
 const stepsMax = 64
 
@@ -17,7 +17,13 @@ interface Step {
 type Judge = (steps: readonly Step[], current: Step) => Json
 
 /** The newest steps of each group, and a verdict over them. A group idle for `idleMs` is forgotten. */
-function following(name: string, by: readonly string[], whatOf: (fields: Fields) => string | undefined, idleMs: number, judge: Judge): Feature {
+function following(
+  name: string,
+  by: readonly string[],
+  whatOf: (fields: Fields) => string | undefined,
+  idleMs: number,
+  judge: Judge,
+): Feature {
   const groups = recent<readonly Step[]>({ countMax: groupsMax })
 
   const stepOf = (fields: Fields, atMs: number) => {
@@ -27,7 +33,11 @@ function following(name: string, by: readonly string[], whatOf: (fields: Fields)
   }
 
   const forgetIdle = (atMs: number) => {
-    for (let oldest = groups.oldest(); oldest && atMs - (oldest[1].at(-1)?.atMs ?? 0) > idleMs; oldest = groups.oldest())
+    for (
+      let oldest = groups.oldest();
+      oldest && atMs - (oldest[1].at(-1)?.atMs ?? 0) > idleMs;
+      oldest = groups.oldest()
+    )
       groups.delete(oldest[0])
   }
 
@@ -46,7 +56,10 @@ function following(name: string, by: readonly string[], whatOf: (fields: Fields)
     restore(state) {
       groups.clear()
       for (const [key, steps] of state as unknown as readonly [string, readonly [string, number][]][])
-        groups.put(key, steps.map(([what, atMs]) => ({ what, atMs })))
+        groups.put(
+          key,
+          steps.map(([what, atMs]) => ({ what, atMs })),
+        )
     },
     evicted: () => groups.evicted,
   }
@@ -54,11 +67,17 @@ function following(name: string, by: readonly string[], whatOf: (fields: Fields)
 
 /** How often the very same thing (a tool with these arguments and this result) happened within the window, this time included. */
 export function repeatCount(name: string, { of, by, window }: RepeatCount): Feature {
-  return following(name, by, (fields) => groupOf(fields, of), window, (steps, { what, atMs }) => {
-    let count = 1
-    for (const step of steps) if (step.what === what && atMs - step.atMs < window) count += 1
-    return count
-  })
+  return following(
+    name,
+    by,
+    (fields) => groupOf(fields, of),
+    window,
+    (steps, { what, atMs }) => {
+      let count = 1
+      for (const step of steps) if (step.what === what && atMs - step.atMs < window) count += 1
+      return count
+    },
+  )
 }
 
 /** A cycle is a matter of minutes; a session that did nothing for an hour starts afresh. */
@@ -66,11 +85,17 @@ const cycleIdleMs = 3_600_000
 
 /** True when the newest steps are `min_repeats` turns of one cycle of `min_period` to `max_period` different steps. */
 export function cycle(name: string, { of, by, min_period, max_period, min_repeats, last }: Cycle): Feature {
-  return following(name, by, (fields) => groupOf(fields, of), cycleIdleMs, (steps, current) => {
-    const newest = [...steps.slice(1 - last), current].map(({ what }) => what)
-    for (let period = min_period; period <= max_period; period++) if (turns(newest, period, min_repeats)) return true
-    return false
-  })
+  return following(
+    name,
+    by,
+    (fields) => groupOf(fields, of),
+    cycleIdleMs,
+    (steps, current) => {
+      const newest = [...steps.slice(1 - last), current].map(({ what }) => what)
+      for (let period = min_period; period <= max_period; period++) if (turns(newest, period, min_repeats)) return true
+      return false
+    },
+  )
 }
 
 function turns(steps: readonly string[], period: number, repeats: number): boolean {

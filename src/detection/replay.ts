@@ -4,14 +4,16 @@ import { eventsOf } from './event.ts'
 import type { Detector } from './fold.ts'
 
 /** What one rule would have done over past evidence. */
-export interface RuleReport {
+interface RuleReport {
   readonly rule: string
   readonly alerts: number
   readonly sessions: number
   readonly per1000Sessions: number
   readonly severities: Readonly<Partial<Record<Severity, number>>>
   /** By action and mode: how often, and on how many different targets. */
-  readonly responses: Readonly<Record<string, { readonly action: string; readonly mode: string; readonly count: number; readonly targets: number }>>
+  readonly responses: Readonly<
+    Record<string, { readonly action: string; readonly mode: string; readonly count: number; readonly targets: number }>
+  >
 }
 
 export interface ReplayReport {
@@ -57,7 +59,9 @@ export function replay(fold: Detector): Replay {
       return found
     },
     report() {
-      const rules = [...findings].sort(([one], [other]) => (one < other ? -1 : 1)).map(([rule, found]) => ruleReport(rule, found, sessions.size))
+      const rules = [...findings]
+        .sort(([one], [other]) => (one < other ? -1 : 1))
+        .map(([rule, found]) => ruleReport(rule, found, sessions.size))
       const alerts = rules.reduce((sum, one) => sum + one.alerts, 0)
       return { records, events, sessions: sessions.size, alerts, per1000Sessions: rate(alerts, sessions.size), rules }
     },
@@ -84,7 +88,10 @@ function responsesOf(found: readonly Finding[]): RuleReport['responses'] {
     keys.map((key) => {
       const alike = all.filter(({ action, mode }) => `${action} ${mode}` === key)
       const { action, mode } = alike[0]!
-      return [key, { action, mode, count: alike.length, targets: new Set(alike.map(({ targetValue }) => targetValue)).size }]
+      return [
+        key,
+        { action, mode, count: alike.length, targets: new Set(alike.map(({ targetValue }) => targetValue)).size },
+      ]
     }),
   )
 }

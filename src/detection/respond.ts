@@ -12,11 +12,11 @@ import { stageOf, weaker, type Stages } from './stage.ts'
 const targetsMax = 20_000
 
 /** What a finding leads to, after stage, limits, cooldown and `never`. */
-export type Reacted = Pick<Finding, 'responses' | 'skipped'>
+type Reacted = Pick<Finding, 'responses' | 'skipped'>
 
 /** Decides what is done about a finding. Its memory is part of the fold: replayed, it decides the same. */
 export interface Responder {
-  active: Limiter['active']
+  readonly active: Limiter['active']
   react(compiled: CompiledRule, fields: Fields, atMs: number): Reacted
   snapshot(): Json
   restore(state: Json): void
@@ -37,7 +37,12 @@ export function responder({ stages, lists }: ResponderParts): Responder {
   const cooling = recent<number>({ countMax: targetsMax })
   const firings = recent<readonly number[]>({ countMax: targetsMax })
 
-  function judge(step: Step, stage: Mode, fields: Fields, atMs: number): { readonly response?: Response; readonly why?: string } {
+  function judge(
+    step: Step,
+    stage: Mode,
+    fields: Fields,
+    atMs: number,
+  ): { readonly response?: Response; readonly why?: string } {
     const mode = weaker(step.mode, stage)
     const target = textOf(fields[step.target])
     if (mode === 'off') return { why: 'switched off' }
@@ -52,7 +57,12 @@ export function responder({ stages, lists }: ResponderParts): Responder {
   }
 
   /** At the cap nothing is enforced unasked any more, and a person is told. */
-  function enforced(step: Step, target: string, fields: Fields, atMs: number): { readonly response: Response; readonly why?: string } {
+  function enforced(
+    step: Step,
+    target: string,
+    fields: Fields,
+    atMs: number,
+  ): { readonly response: Response; readonly why?: string } {
     const tenant = textOf(fields['tenant.id']) ?? ''
     const why = limits.refusal(step.key, step.limits, tenant, target, atMs)
     if (why !== undefined) return { response: responseOf(step, 'ask', target), why }
@@ -75,7 +85,10 @@ export function responder({ stages, lists }: ResponderParts): Responder {
       const key = `${rule.id}\u001f${index}\u001f${reaction.action}`
       const target = textOf(fields[reaction.target])
       if (!escalate || target === undefined || !escalated(key, escalate, target, atMs)) return [{ ...first, key }]
-      return [{ ...first, key }, { ...secondStep(reaction, escalate), key: `${key}\u001f${escalate.to}` }]
+      return [
+        { ...first, key },
+        { ...secondStep(reaction, escalate), key: `${key}\u001f${escalate.to}` },
+      ]
     })
   }
 
@@ -92,9 +105,17 @@ export function responder({ stages, lists }: ResponderParts): Responder {
       }
       return { responses, skipped }
     },
-    snapshot: () => ({ limits: limits.snapshot(), cooling: [...cooling.entries()], firings: [...firings.entries()] as unknown as Json }),
+    snapshot: () => ({
+      limits: limits.snapshot(),
+      cooling: [...cooling.entries()],
+      firings: [...firings.entries()] as unknown as Json,
+    }),
     restore(state) {
-      const packed = state as unknown as { readonly limits: Json; readonly cooling: readonly [string, number][]; readonly firings: readonly [string, number[]][] }
+      const packed = state as unknown as {
+        readonly limits: Json
+        readonly cooling: readonly [string, number][]
+        readonly firings: readonly [string, number[]][]
+      }
       limits.restore(packed.limits)
       cooling.clear()
       firings.clear()
@@ -107,7 +128,10 @@ export function responder({ stages, lists }: ResponderParts): Responder {
 /** An hour, where the rule states none: nothing lasts for ever. */
 const ttlOf = ({ ttl }: { readonly ttl?: number }) => ttl ?? 3_600_000
 
-function secondStep({ target, never, limits, scope }: Reaction, { to, mode, ttl, approver, approve_within, on_timeout }: Escalation): Omit<Step, 'key'> {
+function secondStep(
+  { target, never, limits, scope }: Reaction,
+  { to, mode, ttl, approver, approve_within, on_timeout }: Escalation,
+): Omit<Step, 'key'> {
   return {
     action: to,
     target,

@@ -11,7 +11,7 @@ import { Reaction } from './reaction.ts'
 export const severities: readonly Severity[] = ['informational', 'low', 'medium', 'high', 'critical']
 
 /** Named selections and the condition that joins them. Sigma 2.1. */
-export interface Detection {
+interface Detection {
   readonly condition: string
   readonly selections: Readonly<Record<string, Json>>
 }
@@ -74,7 +74,10 @@ const Detection: z.ZodType<Detection> = z
 const aliasesOfPeers = { temporal_extended: 'temporal', temporal_ordered_extended: 'temporal_ordered' } as const
 
 const CorrelationType = z.preprocess(
-  (type) => (typeof type === 'string' && Object.hasOwn(aliasesOfPeers, type) ? aliasesOfPeers[type as keyof typeof aliasesOfPeers] : type),
+  (type) =>
+    typeof type === 'string' && Object.hasOwn(aliasesOfPeers, type)
+      ? aliasesOfPeers[type as keyof typeof aliasesOfPeers]
+      : type,
   z.enum(['temporal', 'temporal_ordered', 'event_count', 'value_count']),
 )
 
@@ -113,14 +116,19 @@ const RuleShape = z.strictObject({
   tags: z.array(line).max(32).default([]),
   taxonomy: z.literal('sluicegate').exactOptional(),
   logsource: z.strictObject({ product: z.literal('sluicegate'), category: z.enum(categories) }).exactOptional(),
-  analytics: z.record(z.string().regex(/^[a-z][a-z0-9_]*(\.[a-z0-9_]+)+$/, 'is no dotted field name'), Analytic).default({}),
+  analytics: z
+    .record(z.string().regex(/^[a-z][a-z0-9_]*(\.[a-z0-9_]+)+$/, 'is no dotted field name'), Analytic)
+    .default({}),
   detection: Detection.exactOptional(),
   where: expression.exactOptional(),
   correlation: Correlation.exactOptional(),
   fields: z.array(line).max(32).exactOptional(),
   falsepositives: z.array(z.string().max(512)).default([]),
   level,
-  level_when: z.array(z.strictObject({ if: expression, level })).max(8).default([]),
+  level_when: z
+    .array(z.strictObject({ if: expression, level }))
+    .max(8)
+    .default([]),
   suppress: Suppress.exactOptional(),
   runbook: line.exactOptional(),
   response: z.array(Reaction).max(8).default([]),

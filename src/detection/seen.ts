@@ -54,9 +54,11 @@ export function firstSeen(name: string, { of, by, history, learning, known_when 
       if (!seen) return
       const group = watch(key, atMs - learning)
       const lastDay = Math.floor(atMs / dayMs) - 1
-      for (const value of seen) group.values.put(value.toLowerCase(), { days: known_when.distinct_days, lastDay, lastMs: atMs })
+      for (const value of seen)
+        group.values.put(value.toLowerCase(), { days: known_when.distinct_days, lastDay, lastMs: atMs })
     },
-    snapshot: () => [...groups.entries()].map(([key, { sinceMs, values }]) => [key, sinceMs, [...values.entries()].map(packed)]),
+    snapshot: () =>
+      [...groups.entries()].map(([key, { sinceMs, values }]) => [key, sinceMs, [...values.entries()].map(packed)]),
     restore(state) {
       groups.clear()
       for (const [key, sinceMs, values] of state as unknown as readonly PackedGroup[]) {
@@ -81,5 +83,9 @@ function valueOf(fields: Fields, of: string): string | undefined {
 function seenAgain(before: Sight | undefined, atMs: number, history: number): Sight {
   const day = Math.floor(atMs / dayMs)
   if (before === undefined || atMs - before.lastMs > history) return { days: 1, lastDay: day, lastMs: atMs }
-  return { days: before.days + (day > before.lastDay ? 1 : 0), lastDay: Math.max(day, before.lastDay), lastMs: Math.max(atMs, before.lastMs) }
+  return {
+    days: before.days + (day > before.lastDay ? 1 : 0),
+    lastDay: Math.max(day, before.lastDay),
+    lastMs: Math.max(atMs, before.lastMs),
+  }
 }

@@ -13,7 +13,7 @@ export interface Atom {
 export interface Selection {
   readonly fields: readonly string[]
   readonly atoms: readonly Atom[]
-  test(lookup: Lookup): boolean
+  readonly test: (lookup: Lookup) => boolean
 }
 
 /** A selection that cannot be read. The message is one sentence; the path says where. */
@@ -34,7 +34,20 @@ export const listNames: readonly string[] = ['bulk_vendors', 'core_vendors', 'al
 
 type Match = (value: unknown) => boolean
 
-const understood = ['contains', 'startswith', 'endswith', 'all', 'cased', 'gt', 'gte', 'lt', 'lte', 'neq', 'exists', 'expand'] as const
+const understood = [
+  'contains',
+  'startswith',
+  'endswith',
+  'all',
+  'cased',
+  'gt',
+  'gte',
+  'lt',
+  'lte',
+  'neq',
+  'exists',
+  'expand',
+] as const
 type Modifier = (typeof understood)[number]
 
 /**
@@ -79,7 +92,9 @@ function compileAtom(key: string, value: Json, lists: Lists, path: readonly (str
   const values = has('expand') ? expanded(value, lists, fail) : Array.isArray(value) ? value : [value]
   const literal = has('expand')
   const matches = values.map((one: Json) => matcher(one, modifiers as Modifier[], literal, fail))
-  const met: Match = has('all') ? (seen) => matches.every((match) => some(seen, match)) : (seen) => matches.some((match) => some(seen, match))
+  const met: Match = has('all')
+    ? (seen) => matches.every((match) => some(seen, match))
+    : (seen) => matches.some((match) => some(seen, match))
   const wanted: Match = has('neq') ? (seen) => seen !== null && !met(seen) : met
   return { field, told: told(modifiers as Modifier[], value), test: (lookup) => wanted(lookup(field)) }
 }
@@ -87,7 +102,8 @@ function compileAtom(key: string, value: Json, lists: Lists, path: readonly (str
 const isUnderstood = (modifier: string): modifier is Modifier => (understood as readonly string[]).includes(modifier)
 
 function refusal(modifier: string): string {
-  if (modifier === 're') return 'Regular expressions are refused: they can take exponential time on text an attacker writes; use wildcards, contains, startswith or endswith.'
+  if (modifier === 're')
+    return 'Regular expressions are refused: they can take exponential time on text an attacker writes; use wildcards, contains, startswith or endswith.'
   return `The modifier "${modifier}" is not supported; there are ${understood.join(', ')}.`
 }
 
@@ -108,14 +124,20 @@ function expanded(value: Json, lists: Lists, fail: (message: string) => never): 
   })
 }
 
-function matcher(wanted: Json, modifiers: readonly Modifier[], literal: boolean, fail: (message: string) => never): Match {
+function matcher(
+  wanted: Json,
+  modifiers: readonly Modifier[],
+  literal: boolean,
+  fail: (message: string) => never,
+): Match {
   const order = modifiers.find((modifier) => modifier in orders) as keyof typeof orders | undefined
   if (order) {
     if (typeof wanted !== 'number') return fail(`${order} compares with a number.`)
     return (seen) => typeof seen === 'number' && orders[order](seen, wanted)
   }
   if (wanted === null) return (seen) => seen === undefined
-  if (typeof wanted === 'number' || typeof wanted === 'boolean') return (seen) => seen === wanted || (typeof seen === 'string' && seen === String(wanted))
+  if (typeof wanted === 'number' || typeof wanted === 'boolean')
+    return (seen) => seen === wanted || (typeof seen === 'string' && seen === String(wanted))
   if (typeof wanted === 'string') return textMatcher(wanted, modifiers, literal)
   return fail('A value is a text, a number, true, false or null.')
 }
@@ -129,11 +151,15 @@ const orders = {
 
 function textMatcher(wanted: string, modifiers: readonly Modifier[], literal: boolean): Match {
   const cased = modifiers.includes('cased')
-  const open = { before: modifiers.includes('contains') || modifiers.includes('endswith'), after: modifiers.includes('contains') || modifiers.includes('startswith') }
+  const open = {
+    before: modifiers.includes('contains') || modifiers.includes('endswith'),
+    after: modifiers.includes('contains') || modifiers.includes('startswith'),
+  }
   const body = literal ? wanted.replace(/[\\*?]/g, '\\$&') : wanted
   const pattern = `${open.before ? '*' : ''}${body}${open.after ? '*' : ''}`
   const test = globTest(cased ? pattern : pattern.toLowerCase())
-  return (seen) => (typeof seen === 'string' || typeof seen === 'number') && test(cased ? String(seen) : String(seen).toLowerCase())
+  return (seen) =>
+    (typeof seen === 'string' || typeof seen === 'number') && test(cased ? String(seen) : String(seen).toLowerCase())
 }
 
 const some = (seen: unknown, match: Match) => (Array.isArray(seen) ? seen.some(match) : match(seen))

@@ -7,7 +7,7 @@ import { isJsonObject, type Json, type JsonObject } from '../ports/json.ts'
 import type { Signer } from '../ports/signer.ts'
 
 /** What a snapshot's signature says it signs (DSSE payload type). */
-export const snapshotType = 'application/vnd.sluicegate.detector-snapshot.v1+json'
+const snapshotType = 'application/vnd.sluicegate.detector-snapshot.v1+json'
 
 /** Largest snapshot that is read, characters of base64. */
 const payloadCharsMax = 268_435_456
@@ -34,7 +34,10 @@ export function verifySnapshot(envelope: unknown, trusted: ReadonlyMap<string, U
   if (!read) return refused('it is no signed detector snapshot')
   const key = trusted.get(read.keyid)
   if (!key) return refused(`key ${read.keyid.slice(0, 12)}… that signed it is not trusted here`)
-  if (!soundSignature(read.signature) || !signatureHolds(publicKeyOf(key), pae(snapshotType, read.payload), read.signature))
+  if (
+    !soundSignature(read.signature) ||
+    !signatureHolds(publicKeyOf(key), pae(snapshotType, read.payload), read.signature)
+  )
     return refused('its signature does not hold')
   const snapshot = parsed(read.payload)
   return snapshot ? { kind: 'ok', snapshot, signedBy: read.keyid } : refused('its payload is not a JSON object')
@@ -42,10 +45,13 @@ export function verifySnapshot(envelope: unknown, trusted: ReadonlyMap<string, U
 
 const refused = (why: string): OpenedSnapshot => ({ kind: 'refused', message: `The snapshot is refused: ${why}.` })
 
-function readEnvelope(envelope: unknown): { readonly payload: Buffer; readonly keyid: string; readonly signature: Buffer } | undefined {
+function readEnvelope(
+  envelope: unknown,
+): { readonly payload: Buffer; readonly keyid: string; readonly signature: Buffer } | undefined {
   if (!isJsonObject(envelope) || envelope['payloadType'] !== snapshotType) return undefined
   const { payload, signatures } = envelope
-  const first: Json | undefined = Array.isArray(signatures) && signatures.length === 1 ? (signatures[0] as Json) : undefined
+  const first: Json | undefined =
+    Array.isArray(signatures) && signatures.length === 1 ? (signatures[0] as Json) : undefined
   if (typeof payload !== 'string' || payload.length > payloadCharsMax || !isJsonObject(first)) return undefined
   const { keyid, sig } = first
   if (typeof keyid !== 'string' || typeof sig !== 'string') return undefined

@@ -38,7 +38,10 @@ export function robustZ(name: string, { of, by, transform, min_samples, floor_ma
     prime(key, { spread }) {
       if (!spread) return
       const { n, median, mad } = spread
-      groups.put(key, Array.from({ length: n }, (_, index) => median + ((index % 3) - 1) * mad))
+      groups.put(
+        key,
+        Array.from({ length: n }, (_, index) => median + ((index % 3) - 1) * mad),
+      )
     },
     snapshot: () => [...groups.entries()].map(([key, samples]) => [key, [...samples]]),
     restore(state) {

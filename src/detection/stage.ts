@@ -7,9 +7,6 @@ export interface Stages {
   readonly rules: Readonly<Record<string, Mode>>
 }
 
-/** Nothing is done unless someone said so. */
-export const cautious: Stages = { default: 'shadow', rules: {} }
-
 export function stageOf({ default: otherwise, rules }: Stages, rule: string): Mode {
   return Object.hasOwn(rules, rule) ? rules[rule]! : otherwise
 }

@@ -1,6 +1,6 @@
 import { isJsonObject, type Json } from '../ports/json.ts'
 import type { Provenance } from './analytic.ts'
-import type { Fields } from './event.ts'
+import { textOf, type Fields } from './event.ts'
 import { groupOf, type Feature } from './feature.ts'
 import { recent } from './recent.ts'
 
@@ -38,7 +38,8 @@ export function taint(name: string, { by, max_values, trusted }: Provenance): Fe
         [`${name}.source`]: source.tool,
         [`${name}.source_markers`]: source.markers,
         [`${name}.value_hash`]: value,
-        ...(session?.intent && trusted.includes('user_intent') && { [`${name}.in_user_intent`]: session.intent.includes(value) }),
+        ...(session?.intent &&
+          trusted.includes('user_intent') && { [`${name}.in_user_intent`]: session.intent.includes(value) }),
       }
     },
     learn(fields) {
@@ -51,7 +52,12 @@ export function taint(name: string, { by, max_values, trusted }: Provenance): Fe
       remember(outputs, found ?? [], sourceOf(fields), max_values)
       sessions.put(key, { outputs, ...((intent ?? before?.intent) && { intent: intent ?? before?.intent ?? [] }) })
     },
-    snapshot: () => [...sessions.entries()].map(([key, { outputs, intent }]) => [key, [...outputs].map(packed), intent ? [...intent] : null]),
+    snapshot: () =>
+      [...sessions.entries()].map(([key, { outputs, intent }]) => [
+        key,
+        [...outputs].map(packed),
+        intent ? [...intent] : null,
+      ]),
     restore(state) {
       sessions.clear()
       for (const [key, outputs, intent] of state as unknown as readonly PackedSession[])
@@ -74,7 +80,7 @@ function remember(outputs: Map<string, Source>, found: readonly string[], source
 
 function sourceOf(fields: Fields): Source {
   const markers = fields['result.markers']
-  return { tool: String(fields['tool.name'] ?? ''), markers: typeof markers === 'number' ? markers : 0 }
+  return { tool: textOf(fields['tool.name']), markers: typeof markers === 'number' ? markers : 0 }
 }
 
 /** Identifiers given as a list, or as a map of argument to identifier; lower case. */

@@ -67,9 +67,17 @@ export const vocabulary: Readonly<Record<Category, readonly string[]>> = {
     'grant.ticket',
     'grant.elevation',
   ],
-  change_ticket: [...who, 'ticket.ticket', 'ticket.state', 'ticket.subject', 'ticket.tool'],
-  catalog_change: [...who, 'catalog.digest', 'catalog.change', 'catalog.tool', 'catalog.server'],
-  switch_change: [...who, 'switch.id', 'switch.change', 'switch.kind', 'switch.target', 'switch.issued_by', 'switch.alert'],
+  change_ticket: [...who, 'ticket.ticket', 'ticket.state', 'ticket.subject'],
+  catalog_change: [...who, 'catalog.digest', 'catalog.tools', 'catalog.detections'],
+  switch_change: [
+    ...who,
+    'switch.id',
+    'switch.change',
+    'switch.kind',
+    'switch.target',
+    'switch.issued_by',
+    'switch.alert',
+  ],
   stream_health: ['stream.id', 'stream.event'],
 }
 

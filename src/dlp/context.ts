@@ -1,12 +1,13 @@
 import { builtInKinds } from './kinds.ts'
-import { isWord } from './letters.ts'
+import { isDigit, isWord } from './letters.ts'
 
 /** What a word before a number says about it. `other` means an id, an order, a version: not a person's number. */
 export type Hint = 'phone' | 'card' | 'ssn' | 'iban' | 'birth' | 'other' | NationalHint
-export type NationalHint = 'nhs' | 'aadhaar' | 'pesel' | 'tfn' | 'sin' | 'dni'
+type NationalHint = 'nhs' | 'aadhaar' | 'pesel' | 'tfn' | 'sin' | 'dni'
 
-/** How many characters before a number are read for words. */
+/** How many characters before a number are read for words, and how many words. */
 const reach = 48
+const wordsMax = 8
 
 const words: Readonly<Record<Hint, string>> = {
   phone:
@@ -42,14 +43,13 @@ export interface Context {
 export function contextBefore(text: string, start: number): Context | undefined {
   const before = precedingText(text, start)
   let end = before.length
-  for (let between = 0; end > 0;) {
+  for (let between = 0; between < wordsMax; between++) {
     while (end > 0 && !isWord(before.charCodeAt(end - 1))) end--
     let from = end
     while (from > 0 && isWord(before.charCodeAt(from - 1))) from--
     if (from === end || cutWord(text, start, before, from)) return undefined
     const hint = hintOf(before.slice(from, end))
     if (hint !== undefined) return { hint, wordsBetween: between }
-    between++
     end = from
   }
   return undefined
@@ -70,6 +70,7 @@ function cutWord(text: string, start: number, before: string, from: number): boo
 
 /** Also the last part of `home_phone`; digits at the end of a word are a count, as in `phone2`. */
 function hintOf(word: string): Hint | undefined {
+  if (isDigit(word.charCodeAt(0))) return undefined
   const plain = word.toLowerCase().replace(/\d+$/, '')
   return hints.get(plain) ?? hints.get(plain.slice(plain.lastIndexOf('_') + 1))
 }

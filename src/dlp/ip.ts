@@ -23,7 +23,7 @@ export function parseIpv4(text: string): readonly number[] | undefined {
 }
 
 /** Loopback, private, link-local, shared, documentation, multicast and future use (RFC 6890, RFC 5737). */
-export function isReservedIpv4([a = 0, b = 0, c = 0]: readonly number[]): boolean {
+function isReservedIpv4([a = 0, b = 0, c = 0]: readonly number[]): boolean {
   if (a === 0 || a === 10 || a === 127 || a >= 224) return true
   if (a === 100) return b >= 64 && b < 128
   if (a === 169) return b === 254
@@ -90,7 +90,7 @@ function withoutDotted(text: string): string {
 }
 
 /** Unspecified, loopback, unique local, link-local, multicast, documentation; and IPv4 inside, judged as itself. */
-export function isReservedIpv6(groups: readonly number[]): boolean {
+function isReservedIpv6(groups: readonly number[]): boolean {
   const [a = 0, b = 0, , , , f = 0, g = 0, h = 0] = groups
   const zeros = groups.slice(0, 5).every((group) => group === 0)
   if (zeros && (f === 0xffff || f === 0)) return isReservedIpv4([g >> 8, g & 255, h >> 8, h & 255])

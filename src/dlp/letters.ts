@@ -8,10 +8,6 @@ export function isLetter(code: number): boolean {
   return (code >= 97 && code <= 122) || (code >= 65 && code <= 90)
 }
 
-export function isUpper(code: number): boolean {
-  return code >= 65 && code <= 90
-}
-
 export function isAlnum(code: number): boolean {
   return isDigit(code) || isLetter(code)
 }

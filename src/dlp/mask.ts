@@ -10,7 +10,7 @@ export interface HashKey {
 }
 
 /** The modes that leave something in a value's place. */
-export type Replacement = Extract<Mode, 'mask' | 'partial' | 'hash'>
+type Replacement = Extract<Mode, 'mask' | 'partial' | 'hash'>
 
 /**
  * What stands in a value's place. `mask`: a constant per kind. `partial`: the last four characters, never of a secret nor of

@@ -1,5 +1,5 @@
 /** A signal that an ordered list of word classes gives, when each follows the one before within a few words. */
-export interface Phrase {
+interface Phrase {
   readonly signal: string
   readonly weight: number
   /** Word classes, in order. */

@@ -19,7 +19,10 @@ export function privateKeys(text: string, work: Meter): readonly Span[] {
       start = text.indexOf(begin, start + begin.length)
       continue
     }
-    if (last !== text.length && last < body) last = endLineFrom(text, body)
+    if (last !== text.length && last < body) {
+      last = endLineFrom(text, body)
+      work.step(last - body)
+    }
     const end = last - start <= pemMax && last < text.length ? lineEnd(text, last) : bodyEnd(text, body)
     work.step(end - start)
     found.push({ kind: 'private_key', start, end, score: 1, why: 'shape' })

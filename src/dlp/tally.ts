@@ -1,7 +1,7 @@
 import type { Finding, Findings, Kind } from './finding.ts'
 
 /** Findings listed one by one; beyond this many only the counts go on. */
-export const listMax = 10_000
+const listMax = 10_000
 
 /** Collects findings. */
 export interface Tally {

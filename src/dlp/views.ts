@@ -3,7 +3,7 @@ import { isHex } from './letters.ts'
 import type { Meter } from './meter.ts'
 
 /** Another reading of a text, and where each of its characters comes from. */
-export interface View {
+interface View {
   readonly text: string
   /** Offset in the source where each character begins; one more entry for the end. */
   readonly from: Int32Array

@@ -1,5 +1,6 @@
 import type { Clock } from '../ports/clock.ts'
-import { formatCheckpointLine, formatRecordLine, genesisPrev, lineHash, pae, payloadType, sealRecord } from './chain.ts'
+import { formatCheckpointLine, formatRecordLine, genesisPrev, lineHash, pae, payloadType, seal } from './chain.ts'
+import type { Position, Sealed } from './chain.ts'
 import { checkpointBody, formatNote, noteKeyId } from './checkpoint.ts'
 import { appendLeaf, emptyFrontier, rootOf } from './merkle.ts'
 import { EvidenceRecord } from './record.ts'
@@ -77,18 +78,16 @@ export function batchWriter(identity: StreamIdentity): BatchWriter {
   return {
     tsMs,
     add(entry) {
-      const wallMs = clock.nowMs()
       const place = {
-        v: 1,
         stream,
         seq: frontier.size,
         prev,
         tsMs: tsMs(),
-        wallMs,
+        wallMs: clock.nowMs(),
         monoNs: String(clock.monoNs()),
         boot,
-      } as const
-      const { text, bytes, leaf } = sealed(cp === undefined ? { ...entry, ...place } : { ...entry, ...place, cp })
+      }
+      const { text, bytes, leaf } = sealed(entry, cp === undefined ? place : { ...place, cp })
       const line = formatRecordLine(text, recordSigner?.sign(pae(payloadType, bytes)))
       // From here on nothing can throw: the record has its place.
       lines.push(line)
@@ -110,13 +109,14 @@ export function batchWriter(identity: StreamIdentity): BatchWriter {
   }
 }
 
-function sealed(record: EvidenceRecord) {
-  const read = EvidenceRecord.safeParse(record)
-  if (!read.success) throw new EntryRefused(record.type, reasons(read.error.issues))
+function sealed(entry: EvidenceEntry, position: Position): Sealed {
   try {
-    return sealRecord(record)
+    const result = seal(entry, position)
+    const { success, error } = EvidenceRecord.safeParse(result.record)
+    if (!success) throw new TypeError(reasons(error.issues))
+    return result
   } catch (error) {
-    throw new EntryRefused(record.type, (error as Error).message)
+    throw new EntryRefused(entry.type, (error as Error).message)
   }
 }
 

@@ -32,25 +32,24 @@ export type Position = Pick<EvidenceRecord, 'stream' | 'seq' | 'prev' | 'cp' | '
 
 /** A record in its one byte form. */
 export interface Sealed {
+  readonly record: EvidenceRecord
   readonly text: string
   readonly bytes: Buffer
   /** RFC 6962 leaf hash of the bytes. */
   readonly leaf: Buffer
 }
 
-/** Gives an entry its place and its byte form. Refuses, with a RangeError, a record of more than `recordBytesMax` bytes. */
+/**
+ * Gives an entry its place and its byte form. Refuses what has no canonical form, a number that is no safe integer, and a
+ * record of more than `recordBytesMax` bytes. Whether the fields are those of its type is the schema's to say.
+ */
 export function seal(entry: EvidenceEntry, position: Position): Sealed {
   const record: EvidenceRecord = { ...entry, ...position, v: 1 }
-  return sealRecord(record)
-}
-
-/** The byte form of a complete record. Refuses what `canonicalizeIntegers` refuses, and a record that is too large. */
-export function sealRecord(record: EvidenceRecord): Sealed {
   const text = canonicalizeIntegers(record as unknown as JsonObject)
   const bytes = Buffer.from(text)
   if (bytes.length > recordBytesMax)
     throw new RangeError(`A ${record.type} record of ${bytes.length} bytes is larger than ${recordBytesMax}.`)
-  return { text, bytes, leaf: leafHash(bytes) }
+  return { record, text, bytes, leaf: leafHash(bytes) }
 }
 
 /** RFC 6962 §2.1: SHA-256 of 0x00 and the record's bytes. */

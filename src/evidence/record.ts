@@ -19,7 +19,7 @@ export const recordTypes = [
   'policy.load',
   'catalog.load',
   'config.load',
-  'ticket.use',
+  'ticket.approved',
   'alert',
   'export',
 ] as const
@@ -176,7 +176,7 @@ const required: Readonly<Record<RecordType, readonly (keyof EvidenceEntry)[]>> =
   'policy.load': ['ext'],
   'catalog.load': ['ext'],
   'config.load': ['ext'],
-  'ticket.use': ['tenant', 'actor', 'ext'],
+  'ticket.approved': ['tenant', 'actor', 'ext'],
   alert: ['ext'],
   export: ['ext'],
 }

@@ -65,6 +65,6 @@ export function placeOf({ stream, seq }: Moment): string {
 /** Text that stands in a table cell and does nothing else: no markup, no HTML, no link, one line. */
 function cell(text: string): string {
   const quiet = text.replace(/[\p{Cc}\p{Cf}\u2028\u2029]+/gu, ' ')
-  const plain = quiet.replace(/[\\`*_[\]!|<>&~]/g, (mark) => `&#${mark.charCodeAt(0)};`)
+  const plain = quiet.replace(/[\\`*[\]!|<>&~]/g, (mark) => `&#${mark.charCodeAt(0)};`)
   return plain.replaceAll('://', '&#58;//')
 }

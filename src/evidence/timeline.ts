@@ -134,7 +134,7 @@ function tellOther(record: EvidenceRecord): Told | undefined {
       what: `was seen with ${grants.map(({ scope }) => scope).join(', ')} for the first time`,
       why: [],
     }
-  if (type === 'ticket.use')
+  if (type === 'ticket.approved')
     return { kind: 'grant', who: actorOf(record), what: `used ticket ${textOf(ext)('ticket')}`, why: [] }
   const what = others[type]
   const digest = textOf(ext)('digest')
@@ -150,7 +150,8 @@ function actorOf({ actor, tenant, type }: EvidenceRecord): string {
 
 function issuerOf(issuedBy: unknown): string {
   const { kind, name, rule } = (issuedBy ?? {}) as Readonly<Record<string, unknown>>
-  return kind === 'detector' ? `rule ${String(rule)}` : String(name ?? 'an operator')
+  if (kind === 'detector' && typeof rule === 'string') return `rule ${rule}`
+  return typeof name === 'string' ? name : 'an operator'
 }
 
 function textOf(ext: EvidenceRecord['ext']): (key: string) => string {

@@ -14,6 +14,8 @@ export interface TicketRegister {
     tool: string,
     nowMs: number,
   ): Promise<string | undefined>
+  /** Every ticket that counts for this principal now, whatever the tool. */
+  approvedFor(who: Pick<Principal, 'tenant' | 'subject'>, nowMs: number): Promise<readonly string[]>
   /** Why no ticket counts at the moment, or undefined while the register can be read. */
   problem(): string | undefined
 }

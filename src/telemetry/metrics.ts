@@ -6,7 +6,7 @@ import { label, metric } from './names.ts'
 import { folded } from './series.ts'
 
 /** What is true right now, asked when somebody looks. */
-export interface Gauges {
+interface Gauges {
   /** Engaged switches by kind. */
   readonly switches?: () => Readonly<Record<string, number>>
   /** Breakers by service: 0 closed, 1 half open, 2 open. */

@@ -8,7 +8,7 @@ import { isJsonObject, type Json, type JsonObject } from '../ports/json.ts'
 import { otlpDocument, otlpSpan, type OtlpSpan } from './otlp-json.ts'
 
 /** A file is set aside at this size; with the one before it, spans never take more than twice this. */
-export const spanFileSizeMax = 64 * 1024 * 1024
+const spanFileSizeMax = 64 * 1024 * 1024
 
 export interface SpanFileOptions {
   /** Usually `<data>/spans.jsonl`. The file before it is `<data>/spans.1.jsonl`. */

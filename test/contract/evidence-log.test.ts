@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import type { FileEvidenceLog } from '../../src/adapters/evidence-log-file.ts'
 import { leafHash } from '../../src/evidence/chain.ts'
@@ -6,7 +7,7 @@ import type { EvidenceRecord } from '../../src/evidence/record.ts'
 import type { Receipt, StoredRecord } from '../../src/ports/evidence-log.ts'
 import { testClock } from '../support/clock.ts'
 import type { TestClock } from '../support/clock.ts'
-import { denial, intent, openTestLog, outcome, recordsIn, temporary } from '../support/evidence.ts'
+import { bytesOf, denial, intent, openTestLog, outcome, recordsIn, temporary } from '../support/evidence.ts'
 import { verifyDirectory } from '../support/evidence-verified.ts'
 import { faultFiles } from '../support/fault-files.ts'
 import type { Fault, FaultFiles, Survival } from '../support/fault-files.ts'
@@ -193,6 +194,48 @@ describe.each(Object.entries(adapters))('EvidenceLog: %s', (_name, options) => {
     expect(await verified(files)).toMatchObject({ exitCode: 0, problems: [] })
   })
 
+  it('keeps a copy of a torn tail before it cuts it, and says in the next stream what it cut', async () => {
+    const files = faultFiles()
+    const log = await open(files)
+    await log.append(denial('a'))
+    const segment = `/data/streams/gw-1/${log.stream}/seg-00000001.log`
+    const whole = await bytesOf(files, segment)
+    const late = log.append(denial('torn'))
+    await late
+    const torn = (await bytesOf(files, segment)).subarray(whole.length, -10)
+    const left = files.afterKill()
+    await left.truncate(segment, whole.length + torn.length)
+
+    const { stream, recovery } = await open(left)
+    const kept = await bytesOf(left, segment)
+    const copies = await left.list('/data/quarantine/gw-1')
+    const copy = await bytesOf(left, `/data/quarantine/gw-1/${copies[0]}`)
+    const cutSha256 = createHash('sha256').update(copy).digest('hex')
+    expect(copies).toHaveLength(1)
+    expect(Buffer.concat([kept, copy]).equals(Buffer.concat([whole, torn]))).toBe(true)
+    expect(recovery).toMatchObject({ cutBytes: copy.length, problems: [] })
+    const resume = (await recordsIn(left, '/data')).find(({ type }) => type === 'stream.resume')
+    expect(resume).toMatchObject({ stream, ext: { cutBytes: copy.length, cutSha256 } })
+  })
+
+  it('repairs nothing when acknowledged records are damaged, says so, and goes on in a new stream', async () => {
+    const files = faultFiles()
+    const log = await open(files)
+    for (const name of ['a', 'b', 'c']) await log.append(denial(name))
+    const segment = `/data/streams/gw-1/${log.stream}/seg-00000001.log`
+    const bytes = await bytesOf(files, segment)
+    const left = files.afterKill()
+    left.change(segment, (text) => text.replace('req-a', 'req-x'))
+
+    const next = await open(left)
+    await next.append(denial('d'))
+    expect(next.recovery.problems).toEqual([expect.stringContaining(log.stream)])
+    expect(next.recovery.cutBytes).toBe(0)
+    expect((await bytesOf(left, segment)).length).toBe(bytes.length)
+    await next.close()
+    expect(await verified(left)).toMatchObject({ exitCode: 1 })
+  })
+
   it('settles a dangling intent once, however often it is started again', async () => {
     let files = faultFiles()
     await (await open(files)).append(intent('a'))
@@ -234,19 +277,21 @@ describe.each(Object.entries(adapters))('EvidenceLog: %s', (_name, options) => {
   it.each([
     ['fails once with EIO', (at: number): Fault => ({ kind: 'error', at, code: 'EIO' })],
     ['fails once with ENOSPC', (at: number): Fault => ({ kind: 'error', at, code: 'ENOSPC' })],
-    ['takes only some of the bytes', (at: number): Fault => ({ kind: 'short', at })],
+    ['takes only some of the bytes, then none', (at: number): Fault => ({ kind: 'short', at })],
+    ['takes only some of the bytes, then the rest', (at: number): Fault => ({ kind: 'partial', at })],
     ['finds the disk full from then on', (at: number): Fault => ({ kind: 'full', at })],
   ])('loses nothing it acknowledged when any one operation %s', async (_how, fault) => {
     const runs = await eachFault(fault, async (files) => {
       const acknowledged = await work(files, open)
       await expectAll(files.afterPowerCut('nothing'), acknowledged, open)
+      await expectAll(files.afterPowerCut('a hole'), acknowledged, open)
       await expectAll(files.afterKill(), acknowledged, open)
     })
     expect(runs).toBeGreaterThan(15)
   })
 })
 
-const survivals: readonly Survival[] = ['nothing', 'half', 'everything', 'a hole']
+const survivals: readonly Survival[] = ['nothing', 'half', 'most', 'everything', 'a hole']
 
 function full(): Error {
   return Object.assign(new Error('no space'), { code: 'ENOSPC' })

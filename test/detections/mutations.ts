@@ -26,8 +26,8 @@ function within(source: JsonObject, path: readonly (string | number)[], value: J
 }
 
 /** A response that asks spends none of its limits in the fold; they bind whoever enforces it when nobody answers. */
-function withoutLimits({ limits: _, mode: __, ...rest }: JsonObject): JsonObject {
-  return rest as JsonObject
+function withoutLimits(response: JsonObject): JsonObject {
+  return Object.fromEntries(Object.entries(response).filter(([key]) => key !== 'limits' && key !== 'mode'))
 }
 
 function moved(value: Json): readonly Json[] {

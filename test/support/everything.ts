@@ -12,13 +12,19 @@ export const everything: readonly Tool[] = [
   fixture('test_simple_text', [{ type: 'text', text: 'This is a simple text response for testing.' }]),
   fixture('test_image_content', [{ type: 'image', data: png, mimeType: 'image/png' }]),
   fixture('test_audio_content', [{ type: 'audio', data: wav, mimeType: 'audio/wav' }]),
-  fixture('test_embedded_resource', [resource('test://embedded-resource', 'This is an embedded resource content.', 'text/plain')]),
+  fixture('test_embedded_resource', [
+    resource('test://embedded-resource', 'This is an embedded resource content.', 'text/plain'),
+  ]),
   fixture('test_multiple_content_types', [
     { type: 'text', text: 'Multiple content types test:' },
     { type: 'image', data: png, mimeType: 'image/png' },
     resource('test://mixed-content-resource', '{"test":"data","value":123}', 'application/json'),
   ]),
-  fixture('test_error_handling', [{ type: 'text', text: 'This tool intentionally returns an error for testing' }], true),
+  fixture(
+    'test_error_handling',
+    [{ type: 'text', text: 'This tool intentionally returns an error for testing' }],
+    true,
+  ),
 ]
 
 function resource(uri: string, text: string, mimeType: string): Content {
@@ -26,7 +32,11 @@ function resource(uri: string, text: string, mimeType: string): Content {
 }
 
 function fixture(name: string, content: readonly Content[], isError = false): Tool {
-  const { outputSchema: _none, ...definition } = defineTool({ ...common, name, invoke: async () => ({ content, isError }) }).definition
+  const { outputSchema: _none, ...definition } = defineTool({
+    ...common,
+    name,
+    invoke: async () => ({ content, isError }),
+  }).definition
   return { ...defineTool({ ...common, name, invoke: async () => ({ content, isError }) }), definition }
 }
 

@@ -7,6 +7,7 @@ import type { FileEvidenceLog, FileEvidenceLogOptions } from '../../src/adapters
 import { localSigner } from '../../src/adapters/signer-local.ts'
 import type { LocalSigner } from '../../src/adapters/signer-local.ts'
 import { parseLine } from '../../src/evidence/chain.ts'
+import { readRecord } from '../../src/evidence/dangling.ts'
 import type { EvidenceEntry, EvidenceRecord } from '../../src/evidence/record.ts'
 import type { Files } from '../../src/adapters/files.ts'
 import { testClock } from './clock.ts'
@@ -62,11 +63,12 @@ export async function recordsIn(files: Files, directory: string): Promise<readon
   return records
 }
 
-/** Every whole record line of a segment. */
+/** Every record line of a segment that can be read. */
 export function recordsOf(bytes: Buffer): readonly EvidenceRecord[] {
   return linesOf(bytes).flatMap((line) => {
     const parsed = parseLine(line)
-    return parsed.kind === 'record' ? [JSON.parse(parsed.text) as EvidenceRecord] : []
+    const record = parsed.kind === 'record' ? readRecord(parsed.text) : undefined
+    return record === undefined ? [] : [record]
   })
 }
 

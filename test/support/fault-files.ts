@@ -16,11 +16,13 @@ export type Fault =
   | { readonly kind: 'full'; readonly at: number }
   /** A write takes some of the bytes without a word, and the next operation fails with ENOSPC. */
   | { readonly kind: 'short'; readonly at: number }
+  /** A write takes some of the bytes without a word, and the next takes the rest. */
+  | { readonly kind: 'partial'; readonly at: number }
   /** The process is gone before the operation, or halfway through a write. Nothing answers from here on. */
   | { readonly kind: 'stop'; readonly at: number }
 
 /** What of the bytes and names that were never made durable is there after a power cut. */
-export type Survival = 'nothing' | 'half' | 'everything' | 'a hole'
+export type Survival = 'nothing' | 'half' | 'most' | 'everything' | 'a hole'
 
 export interface FaultFiles extends Files {
   /** Operations so far. */
@@ -31,6 +33,8 @@ export interface FaultFiles extends Files {
   afterKill(fault?: Fault): FaultFiles
   /** The files as the next process finds them when the machine lost power. */
   afterPowerCut(survival: Survival, fault?: Fault): FaultFiles
+  /** Changes a file behind everybody's back. */
+  change(file: string, edit: (latin1: string) => string): void
   /** True when some file holds the text. */
   contains(text: string): boolean
   /** Copies everything to a real directory. */
@@ -71,6 +75,7 @@ export function faultFiles(fault?: Fault, root: DirectoryNode = directoryNode())
     hit = true
     if (fault.kind === 'full') throw errorOf('ENOSPC')
     if (fault.kind === 'error') throw errorOf(fault.code)
+    if (fault.kind === 'partial') return 'some'
     if (fault.kind === 'short') return isWrite ? ((failsNext = true), 'some') : 'all'
     stopped = true
     if (isWrite) return 'some'
@@ -162,6 +167,10 @@ export function faultFiles(fault?: Fault, root: DirectoryNode = directoryNode())
     },
     afterKill: (next) => faultFiles(next, survivors(root, 'everything')),
     afterPowerCut: (survival, next) => faultFiles(next, survivors(root, survival)),
+    change(file, edit) {
+      const node = fileAt(file)
+      node.live = node.durable = Buffer.from(edit(node.live.toString('latin1')), 'latin1')
+    },
     contains: (text) => holdsText(root, text),
     copyTo: (directory) => copyNode(root, directory),
   }
@@ -203,6 +212,7 @@ function survivingFile(name: string, { live, durable }: FileNode, survival: Surv
   const kept = {
     nothing: Buffer.alloc(0),
     half: unsynced.subarray(0, Math.floor(unsynced.length / 2)),
+    most: unsynced.subarray(0, Math.floor(unsynced.length * 0.8)),
     everything: unsynced,
     // The file system wrote the later blocks and not the first: they read as zeros.
     'a hole': Buffer.concat([

@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { systemClock } from '../../src/adapters/clock-system.ts'
 import { denial, intent, openTestLog, outcome } from './evidence.ts'
 import type { Acknowledged } from './kill-loop.ts'
@@ -8,6 +9,8 @@ import type { Acknowledged } from './kill-loop.ts'
  */
 
 const [, , directory = '', name = ''] = process.argv
+// Started ahead of time: the log opens when the child before this one is dead.
+await once(process, 'message')
 const log = await openTestLog({ directory, clock: systemClock() })
 tell([])
 

@@ -18,22 +18,51 @@ export interface KillLoop {
   readonly withinMs: number
 }
 
-const child = new URL('./kill-child.ts', import.meta.url)
+const program = new URL('./kill-child.ts', import.meta.url)
 
-/** Starts a child under load and kills it with SIGKILL, again and again on one data directory. Gives everything the children said was durable. */
+/** Children that start while another is at work: loading takes longer than dying. */
+const aheadMax = 3
+
+/**
+ * Lets a child append under load and kills it with SIGKILL, again and again on one data directory. Gives everything the
+ * children said was durable.
+ */
 export async function killLoop({ directory, kills, random, withinMs }: KillLoop): Promise<readonly Acknowledged[]> {
   const acknowledged: Acknowledged[] = []
+  const begin = (round: number) => startChild(directory, `round${round}`, acknowledged)
+  const children = Array.from({ length: aheadMax }, (_, round) => begin(round))
   for (let round = 0; round < kills; round++) {
-    const process = fork(child, [directory, `round${round}`], { stdio: ['ignore', 'ignore', 'pipe', 'ipc'] })
-    const stderr: Buffer[] = []
-    process.stderr?.on('data', (piece: Buffer) => stderr.push(piece))
-    process.on('message', (message) => acknowledged.push(...(message as Acknowledged[])))
-    const ended = once(process, 'close')
-    const isReady = await Promise.race([once(process, 'message').then(() => true), ended.then(() => false)])
-    if (!isReady) throw new Error(`The log did not open after kill ${round}: ${Buffer.concat(stderr).toString()}`)
+    const child = children.shift() as Child
+    if (round + aheadMax < kills) children.push(begin(round + aheadMax))
+    await child.open()
     await after(random() * withinMs)
-    process.kill('SIGKILL')
-    await ended
+    await child.kill()
   }
   return acknowledged
+}
+
+interface Child {
+  /** Resolves when its log is open and it appends. */
+  open(): Promise<void>
+  kill(): Promise<void>
+}
+
+function startChild(directory: string, name: string, acknowledged: Acknowledged[]): Child {
+  const child = fork(program, [directory, name], { stdio: ['ignore', 'ignore', 'pipe', 'ipc'] })
+  const stderr: Buffer[] = []
+  child.stderr?.on('data', (piece: Buffer) => stderr.push(piece))
+  child.on('message', (message) => acknowledged.push(...(message as Acknowledged[])))
+  const ended = once(child, 'close')
+  return {
+    async open() {
+      const answer = once(child, 'message').then(() => 'open')
+      child.send('open')
+      if ((await Promise.race([answer, ended])) !== 'open')
+        throw new Error(`The log did not open: ${Buffer.concat(stderr).toString()}`)
+    },
+    async kill() {
+      child.kill('SIGKILL')
+      await ended
+    },
+  }
 }

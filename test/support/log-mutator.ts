@@ -53,6 +53,8 @@ export interface Bend {
   readonly records?: number
   /** Records per checkpoint. */
   readonly batch?: number
+  /** What each record says; a call unless given. */
+  readonly entry?: (count: number) => JsonObject
   readonly close?: boolean
   readonly prevStream?: { readonly id: string; readonly size: number; readonly root: string }
   readonly delegator?: TestKey
@@ -143,7 +145,7 @@ export function buildStream(bend: Bend = {}): BuiltStream {
   })
   checkpoint()
   for (let count = 0; count < records; count += 1) {
-    append(callEntry(count))
+    append((bend.entry ?? callEntry)(count))
     if (count % batch === batch - 1) checkpoint()
   }
   if (close) append({ type: 'stream.close' })
@@ -200,7 +202,7 @@ export function writeData(
     for (const [index, content] of segments.entries())
       writeFileSync(
         path.join(streamFolder, segmentName(index + 1)),
-        Buffer.isBuffer(content) ? content : joined(content as readonly string[]),
+        Buffer.isBuffer(content) ? content : joined(content),
       )
   }
   writeFileSync(path.join(folder, 'trust.json'), trust ?? trustJson())

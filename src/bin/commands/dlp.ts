@@ -1,4 +1,5 @@
-import { readFileSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import { buffer } from 'node:stream/consumers'
 import type { Command } from 'commander'
 import type { Finding, Findings } from '../../dlp/finding.ts'
 import type { Marks } from '../../dlp/markers.ts'
@@ -29,8 +30,8 @@ export function dlpCommand(program: Command): void {
     .action(scan)
 }
 
-function scan(file: string, { json }: ScanOptions): void {
-  const input = read(file)
+async function scan(file: string, { json }: ScanOptions): Promise<void> {
+  const input = await read(file)
   if (input === undefined) return
   try {
     const findings = scanner({ hashKey: noHash }).scan(input.value)
@@ -45,9 +46,11 @@ function scan(file: string, { json }: ScanOptions): void {
   }
 }
 
-function read(file: string): Input | undefined {
+async function read(file: string): Promise<Input | undefined> {
   try {
-    const text = new TextDecoder('utf-8', { fatal: true }).decode(readFileSync(file === '-' ? 0 : file))
+    const text = new TextDecoder('utf-8', { fatal: true }).decode(
+      await (file === '-' ? buffer(process.stdin) : readFile(file)),
+    )
     return parsed(text) ?? { value: text, text }
   } catch (error) {
     const why = error instanceof TypeError ? 'it is not UTF-8 text' : (error as NodeJS.ErrnoException).code

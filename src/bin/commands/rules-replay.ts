@@ -1,6 +1,13 @@
 import { existsSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { isDataDirectory, linesIn, segmentAt, segmentsOf, streamsOf, type Segment } from '../../adapters/evidence-files.ts'
+import {
+  isDataDirectory,
+  linesIn,
+  segmentAt,
+  segmentsOf,
+  streamsOf,
+  type Segment,
+} from '../../adapters/evidence-files.ts'
 import { detector, type Detector } from '../../detection/fold.ts'
 import { replay, type ReplayReport } from '../../detection/replay.ts'
 import { verifySnapshot } from '../../detection/snapshot.ts'
@@ -31,9 +38,11 @@ export async function replayRules(paths: readonly string[], options: ReplayOptio
   if (options.baseline !== undefined) restoreFrom(fold, options.baseline, options)
   const run = replay(fold)
   const unreadable = { count: 0 }
-  for await (const { record, leaf } of merged(streams.map((segments) => records(segments, unreadable)))) run.record(record, leaf)
+  for await (const { record, leaf } of merged(streams.map((segments) => records(segments, unreadable))))
+    run.record(record, leaf)
   const report = run.report()
-  if (options.json) print({ ok: unreadable.count === 0, digest: opened.set.digest, unreadable: unreadable.count, ...report })
+  if (options.json)
+    print({ ok: unreadable.count === 0, digest: opened.set.digest, unreadable: unreadable.count, ...report })
   else print(tableOf(report))
   if (unreadable.count === 0) return
   say(`${unreadable.count} lines could not be read; run \`sluicegate evidence verify ${options.evidence}\`.`)
@@ -71,7 +80,9 @@ async function* merged(streams: readonly AsyncGenerator<Read>[]): AsyncGenerator
   for (;;) {
     const live = heads.filter(({ next }) => next.done !== true)
     if (live.length === 0) return
-    const first = live.reduce((one, other) => (isBefore(other.next.value as Read, one.next.value as Read) ? other : one))
+    const first = live.reduce((one, other) =>
+      isBefore(other.next.value as Read, one.next.value as Read) ? other : one,
+    )
     yield first.next.value as Read
     first.next = await first.stream.next()
   }
@@ -83,18 +94,28 @@ function isBefore({ record: one }: Read, { record: other }: Read): boolean {
 
 function restoreFrom(fold: Detector, file: string, { evidence, trust }: ReplayOptions): void {
   const trustFile = trust ?? join(evidence, 'trust.json')
-  if (!existsSync(trustFile)) throw new Error(`There is no trust file at ${trustFile}; name the one that vouches for ${file} with --trust.`)
+  if (!existsSync(trustFile))
+    throw new Error(`There is no trust file at ${trustFile}; name the one that vouches for ${file} with --trust.`)
   const { keys } = TrustFile.parse(JSON.parse(readFileSync(trustFile, 'utf8')))
-  const trusted = new Map(keys.filter(({ use }) => use === 'deployment').map(({ kid, pub }) => [kid, Buffer.from(pub, 'base64')] as const))
+  const trusted = new Map(
+    keys.filter(({ use }) => use === 'deployment').map(({ kid, pub }) => [kid, Buffer.from(pub, 'base64')] as const),
+  )
   const opened = verifySnapshot(JSON.parse(readFileSync(file, 'utf8')), trusted)
   if (opened.kind === 'refused') throw new Error(`${file}: ${opened.message}`)
   fold.restore(opened.snapshot)
 }
 
 function tableOf({ records, sessions, alerts, per1000Sessions, rules }: ReplayReport): string {
-  const rows = rules.map((one) => `${one.rule.padEnd(28)}${String(one.alerts).padStart(7)}${String(one.sessions).padStart(10)}${one.per1000Sessions.toFixed(1).padStart(12)}  ${told(one.responses)}`)
+  const rows = rules.map(
+    (one) =>
+      `${one.rule.padEnd(28)}${String(one.alerts).padStart(7)}${String(one.sessions).padStart(10)}${one.per1000Sessions.toFixed(1).padStart(12)}  ${told(one.responses)}`,
+  )
   const head = `${'rule'.padEnd(28)}${'alerts'.padStart(7)}${'sessions'.padStart(10)}${'per 1,000'.padStart(12)}  would have`
-  return [head, ...rows, `${alerts} alerts over ${records} records and ${sessions} sessions: ${per1000Sessions.toFixed(1)} per 1,000 sessions`].join('\n')
+  return [
+    head,
+    ...rows,
+    `${alerts} alerts over ${records} records and ${sessions} sessions: ${per1000Sessions.toFixed(1)} per 1,000 sessions`,
+  ].join('\n')
 }
 
 const told = (responses: ReplayReport['rules'][number]['responses']) =>

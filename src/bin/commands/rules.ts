@@ -27,7 +27,9 @@ export function rulesCommand(program: Command): void {
     .action(test)
   rules
     .command('replay')
-    .description('run rules over past evidence: what would have alerted, how often, and who would have been stopped; nothing is sent')
+    .description(
+      'run rules over past evidence: what would have alerted, how often, and who would have been stopped; nothing is sent',
+    )
     .argument('<paths...>', paths)
     .requiredOption('--evidence <path>', 'data directory, stream directory or segment')
     .option('--baseline <file>', 'a signed detector snapshot to start from')
@@ -50,7 +52,8 @@ function test(paths: readonly string[], { json }: Reporting): void {
   if (!opened) return
   const results = runExamples(opened.set)
   const failures = results.filter(({ ok }) => !ok)
-  for (const { file, line, rule, example, message } of failures) say(`${file}:${line}: rule '${rule}', '${example}': ${message}`)
+  for (const { file, line, rule, example, message } of failures)
+    say(`${file}:${line}: rule '${rule}', '${example}': ${message}`)
   const [passed, failed] = [results.length - failures.length, failures.length]
   if (json) print({ ok: failed === 0, passed, failed, skipped: 0, digest: opened.set.digest, results })
   else print(`${passed} passed, ${failed} failed, 0 skipped`)

@@ -44,7 +44,8 @@ async function serve(asked: ServeOptions): Promise<void> {
 
 async function http(gateway: Gateway, options: GatewayOptions, config: Config, data: string): Promise<void> {
   const { listen } = await import('../../apps/serve.ts')
-  const token = config.admin.token && (await (await import('../../config/secret.ts')).readSecret(config.admin.token, process.env))
+  const token =
+    config.admin.token && (await (await import('../../config/secret.ts')).readSecret(config.admin.token, process.env))
   const { host, port } = config.admin
   const addresses = await listen({
     gateway,
@@ -57,7 +58,12 @@ async function http(gateway: Gateway, options: GatewayOptions, config: Config, d
   await addresses.close()
 }
 
-async function stdio(gateway: Gateway, options: GatewayOptions, asked: ServeOptions, output: NodeJS.WriteStream): Promise<void> {
+async function stdio(
+  gateway: Gateway,
+  options: GatewayOptions,
+  asked: ServeOptions,
+  output: NodeJS.WriteStream,
+): Promise<void> {
   const { listenStdio } = await import('../../server/stdio.ts')
   const processId = randomUUID()
   const token = asked.tokenFile && (await readFile(asked.tokenFile, 'utf8')).trim()
@@ -76,7 +82,8 @@ async function stdio(gateway: Gateway, options: GatewayOptions, asked: ServeOpti
 function protocolOnly(): NodeJS.WriteStream {
   const real = process.stdout
   Object.defineProperty(process, 'stdout', { value: process.stderr })
-  for (const name of ['log', 'info', 'debug', 'dir', 'table'] as const) console[name] = (...args: unknown[]) => console.error(...args)
+  for (const name of ['log', 'info', 'debug', 'dir', 'table'] as const)
+    console[name] = (...args: unknown[]) => console.error(...args)
   return real
 }
 

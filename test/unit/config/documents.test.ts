@@ -1,13 +1,10 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { ElevationRequest } from '../../../src/config/documents.ts'
 
-const request = {
-  principal: 'agent:release',
-  request: 'flags.write:prod',
-  reason: 'hotfix-1234',
-  approver: 'oncall-sre',
-  ttlSeconds: 900,
-}
+const file = join(import.meta.dirname, '../../golden/documents/engineering-elevation.json')
+const request = JSON.parse(readFileSync(file, 'utf8')) as object
 
 describe('an elevation request', () => {
   it('reads as it is written', () => {

@@ -1,8 +1,11 @@
-import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { loadConfig, parseConfig, resolveConfig } from '../../../src/config/load.ts'
+
+/** A document of the users', as it stands. */
+const golden = (name: string) => readFileSync(join(import.meta.dirname, '../../golden/documents', name), 'utf8')
 
 const production = `
 auth:
@@ -32,7 +35,7 @@ describe('a configuration', () => {
       mode: 'production',
       listen: { host: '127.0.0.1', port: 8787 },
       admin: { host: '127.0.0.1', port: 8788 },
-      auth: { maxTtlSeconds: 600, skewSeconds: 60, replay: 'bound', replayWindowMinutes: 15, stdio: { grants: [] } },
+      auth: { maxTtlSeconds: 600, skewSeconds: 60, stdio: { grants: [] } },
       principals: [],
       policies: ['builtin'],
       egress: { allow: [], bulk: [], block: [], hosts: {} },
@@ -89,6 +92,10 @@ tools:
     ['upstreams: {}', 'upstreams', /not in this version/],
     ['catalog: {}', 'catalog', /not in this version/],
     ['notary: {}', 'notary', /not in this version/],
+    ['state: { kind: memory }', 'state.kind', /is 'memory', which is not in this version/],
+    ['detector: { mode: "off" }', 'detector.mode', /detector.stages.default/],
+    ['auth: { replay: strict }', 'auth.replay', /not in this version/],
+    ['dlp: { modes: {} }', 'dlp.modes', /not in this version: say it in a policy rule/],
     ['siem: {}', 'siem', /not in this version/],
     ['retention: { days: 30 }', 'retention', /not in this version/],
   ])('refuses %s with a sentence instead of ignoring it', (text, path, sentence) => {
@@ -117,7 +124,6 @@ tools:
     ['egress: { allow: ["*.com"] }', 'egress.allow.0'],
     ['egress: { allow: [a.example], bulk: [b.example] }', 'egress.bulk.0'],
     ['egress: { hosts: { a.example: 9000 } }', 'egress.hosts'],
-    ['state: { kind: memory }', 'state.kind'],
     ['auth: { tenants: { acme: { home: MOON } }, issuers: [{ issuer: i, jwks: j }] }', 'auth.tenants.acme.home'],
     ['auth: { stdio: { grants: [orders.read] }, issuers: [{ issuer: i, jwks: j }] }', 'auth.stdio'],
     ['mode: production', 'auth.issuers'],
@@ -126,7 +132,8 @@ tools:
     ['auth: { issuers: [{ issuer: i, jwks: "https://id.example/jwks" }] }', 'auth.issuers.0.jwks'],
     ['principals: [{ principal: "agent:*", allow: [a] }]', 'principals.0.principal'],
     ['principals: [{ principal: "agent:a", allow: ["orders.*"] }]', 'principals.0.allow.0'],
-    ['dlp: { modes: { shoe_size: mask } }', 'dlp.modes.shoe_size'],
+    ['dlp: { mods: {} }', 'dlp.mods'],
+    ['evidence: { gateway: "../x" }', 'evidence.gateway'],
   ])('refuses %s', (text, path) => {
     const base = text.includes('auth:') || text.startsWith('mode') ? '' : production
     expect(parse(`${base}${text}\n`).problems.map((problem) => problem.path)).toContain(path)
@@ -147,19 +154,23 @@ tools:
 })
 
 describe('the files a configuration names', () => {
-  const copilot =
-    '{ "principal": "agent:copilot", "allow": ["orders.read"], "deny": ["flags.write:prod"], "ttlSeconds": 600 }'
-  const guard = '{ "principal": "agent:copilot", "limits": { "rpm": 60, "burst": 100, "concurrency": 5, "daily_cost_usd": 50 }, "stop_rules": { "max_plan_depth": 12, "max_retries": 3 } }' // prettier-ignore
+  const copilot = golden('engineering-grants.json')
+  const guard = golden('developer-limits.json')
 
   it('may be principals in both of their shapes, one to a file or several', () => {
     const file = files({
       'sluicegate.yaml': `${production}principals: [copilot.json, rest.json]\n`,
       'copilot.json': copilot,
-      'rest.json': `[${guard}]`,
+      'rest.json': `[${guard}, ${golden('engineering-limits.json')}]`,
     })
     expect(loadConfig(file).principals).toEqual([
-      expect.objectContaining({ principal: 'agent:copilot', allow: ['orders.read'], ttlSeconds: 600 }),
-      expect.objectContaining({ limits: expect.objectContaining({ rpm: 60 }), stop_rules: expect.anything() }),
+      expect.objectContaining({
+        principal: 'agent:copilot',
+        allow: ['orders.read', 'flags.write:staging'],
+        ttlSeconds: 600,
+      }),
+      expect.objectContaining({ limits: expect.objectContaining({ burst: 100 }), stop_rules: expect.anything() }),
+      expect.objectContaining({ limits: { rpm: 60, concurrency: 5, daily_cost_usd: 50 } }),
     ])
   })
 
@@ -209,28 +220,16 @@ describe('the files a configuration names', () => {
 })
 
 describe('a baseline', () => {
-  const document = `transport:
-  tls_min_version: "1.2"
-  mtls: true
-  cert_rotation_days: 90
-auth:
-  token_type: "JWT"
-  claims: ["aud","iss","sub","exp","nbf","jti"]
-  max_ttl_seconds: 300
-  replay_window_minutes: 30
-secrets:
-  provider: "KMS|Vault"
-  rotation_days: 60
-  forbid_env_for_prod: true
-`
+  const document = golden('developer-baseline.yaml')
+  const stricter = document.replace('max_ttl_seconds: 600', 'max_ttl_seconds: 300')
   const load = (baseline: string, more = '') =>
     loadConfig(files({ 'sluicegate.yaml': `${production}${more}baseline: base.yaml\n`, 'base.yaml': baseline }))
 
-  it('counts where it is the stricter', () => {
-    const { config, problems, warnings } = load(document)
+  it('counts where it is the stricter, and says what is not done yet', () => {
+    const { config, problems, warnings } = load(stricter)
     expect(problems).toEqual([])
-    expect(config?.auth).toMatchObject({ maxTtlSeconds: 300, replayWindowMinutes: 30 })
-    expect(warnings.map(({ path }) => path)).toEqual(['secrets.provider'])
+    expect(config?.auth).toMatchObject({ maxTtlSeconds: 300 })
+    expect(warnings.map(({ path }) => path)).toEqual(['auth.replay_window_minutes', 'secrets.provider'])
   })
 
   it('is not met by plain HTTP beyond loopback', () => {
@@ -240,5 +239,13 @@ secrets:
   it('is refused where it asks for what nobody checks', () => {
     expect(load(document.replace('"jti"', '"jti","groups"')).problems[0]?.message).toContain('may list')
     expect(load(`${document}network: {}\n`).problems[0]?.message).toContain("Unknown key 'network'")
+  })
+})
+
+describe('the example in docs/configuration.md', () => {
+  it('is a configuration in which nothing is wrong', () => {
+    const page = readFileSync(join(import.meta.dirname, '../../../docs/configuration.md'), 'utf8')
+    const example = /```yaml\n(.*?)```/s.exec(page)?.[1] ?? ''
+    expect(parse(example)).toMatchObject({ problems: [], config: { mode: 'production' } })
   })
 })

@@ -94,6 +94,8 @@ describe('sluicegate switch, while a gateway runs', () => {
     await once(gone, 'listening')
     const { port } = gone.address() as AddressInfo
     gone.close()
-    await expect(run('list', '--data', data, '--admin', `http://127.0.0.1:${port}`)).rejects.toThrow(/No gateway answers/)
+    await expect(run('list', '--data', data, '--admin', `http://127.0.0.1:${port}`)).rejects.toThrow(
+      /No gateway answers/,
+    )
   })
 })
