@@ -2,16 +2,15 @@ import { randomBytes } from 'node:crypto'
 import path from 'node:path'
 import { unknownEntry } from '../evidence/dangling.ts'
 import { delegationMaxMs } from '../evidence/delegation.ts'
-import type { Gap, Pinned, Signing } from '../evidence/genesis.ts'
-import type { EvidenceEntry } from '../evidence/record.ts'
+import type { Signing } from '../evidence/genesis.ts'
 import type { Clock } from '../ports/clock.ts'
-import type { EvidenceLog, Receipt, StoredRecord } from '../ports/evidence-log.ts'
+import type { EvidenceLog, StoredRecord } from '../ports/evidence-log.ts'
 import type { Signer } from '../ports/signer.ts'
 import { entryOf, streamOpener } from './evidence-opening-file.ts'
-import type { Following, KeyedStream } from './evidence-opening-file.ts'
+import type { Following } from './evidence-opening-file.ts'
 import { recoverStreams } from './evidence-recovery-file.ts'
 import type { Recovered, Recovery } from './evidence-recovery-file.ts'
-import { NotDurable, pendingMax } from './evidence-stream-file.ts'
+import { succession } from './evidence-succession-file.ts'
 import { nodeFiles } from './files.ts'
 import type { Files } from './files.ts'
 import { takeLock } from './process-lock.ts'
@@ -51,7 +50,7 @@ const gatewayName = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/
  * Refuses when another process holds the lock, when a name is no name, or when the first records cannot be made durable.
  */
 export async function openEvidenceLog(options: FileEvidenceLogOptions): Promise<FileEvidenceLog> {
-  const { files = nodeFiles() } = options
+  const { files = nodeFiles(), clock, reopenMs = 1000 } = options
   const places = await makePlaces(files, options)
   const lock = await takeLock(files, path.join(places.streams, 'lock'))
   try {
@@ -61,16 +60,16 @@ export async function openEvidenceLog(options: FileEvidenceLogOptions): Promise<
       { ...withDefaults(options), files, ...places, onDurable: followers.tell },
       recovered.newest,
     )
-    const log = succession(options, open, await open(resuming(recovered)))
+    const log = succession({ clock, reopenMs, open, first: await open(resuming(recovered)) })
     const { cutBytes, unknown, problems } = recovered
     let closing: Promise<void> | undefined
     return {
       get stream() {
         return log.stream()
       },
-      append: log.append,
+      append: (entry) => log.append(entry),
       follow: followers.add,
-      problem: log.problem,
+      problem: () => log.problem(),
       close: () => (closing ??= closeBoth(log, lock)),
       recovery: { cutBytes, unknown, problems },
     }
@@ -86,98 +85,6 @@ async function closeBoth(log: { close(): Promise<void> }, lock: Lock): Promise<v
   } finally {
     await lock.release()
   }
-}
-
-/** An append that waits for the next stream. */
-interface Waiting {
-  readonly entry: EvidenceEntry
-  readonly resolve: (receipt: Promise<Receipt>) => void
-  readonly reject: (error: Error) => void
-}
-
-/**
- * One stream after another. A stream that failed is followed on the next append, with a `stream.gap`; one whose keys have
- * grown old is closed and followed. Appends wait for the new stream in the order they came.
- */
-function succession(
-  { clock, reopenMs = 1000 }: FileEvidenceLogOptions,
-  open: (following: Following) => Promise<KeyedStream>,
-  first: KeyedStream,
-) {
-  let current = first
-  let waiting: Waiting[] | undefined
-  let changing: Promise<void> | undefined
-  let refusal: { readonly error: NotDurable; readonly untilNs: bigint } | undefined
-  let closed = false
-
-  function append(entry: EvidenceEntry): Promise<Receipt> {
-    if (closed) return Promise.reject(new NotDurable('CLOSED', 'the log is closed.'))
-    if (waiting === undefined && isSound()) return current.add(entry)
-    if (waiting === undefined && refusal !== undefined && clock.monoNs() < refusal.untilNs)
-      return Promise.reject(refusal.error)
-    if (waiting !== undefined && waiting.length >= pendingMax)
-      return Promise.reject(new NotDurable('BUSY', `${pendingMax} records already wait for a new stream.`))
-    return new Promise((resolve, reject) => {
-      waiting ??= beginChange()
-      waiting.push({ entry, resolve, reject })
-    })
-  }
-
-  function isSound(): boolean {
-    return current.failure() === undefined && current.tsMs() <= current.keysUntilMs
-  }
-
-  function beginChange(): Waiting[] {
-    changing = follow()
-    return []
-  }
-
-  async function follow(): Promise<void> {
-    try {
-      current = await next()
-      refusal = undefined
-    } catch (error) {
-      const code = (error as NodeJS.ErrnoException).code ?? (error as Error).name
-      const cause = new NotDurable(code, `no new stream can be opened (${code}). Free the disk or mend it.`)
-      refusal = { error: cause, untilNs: clock.monoNs() + BigInt(reopenMs) * 1_000_000n }
-    }
-    const queue = waiting ?? []
-    waiting = undefined
-    changing = undefined
-    for (const { entry, resolve, reject } of queue) {
-      if (refusal === undefined) resolve(current.add(entry))
-      else reject(refusal.error)
-    }
-  }
-
-  async function next(): Promise<KeyedStream> {
-    // An old key signs nothing more, not even `stream.close`: the successor's genesis says how far the stream went.
-    if (current.failure() === undefined) await current.close().catch(() => undefined)
-    const pinned: Pinned = { id: current.id, ...current.head() }
-    const failure = current.failure()
-    return open({ pinned, how: failure === undefined ? [] : [gapEntry(pinned, failure)] })
-  }
-
-  async function close(): Promise<void> {
-    closed = true
-    await changing
-    if (!isSound()) await follow()
-    if (!isSound()) return
-    const last = current.add({ type: 'stream.close' })
-    await Promise.all([last, current.close()])
-  }
-
-  return {
-    stream: () => current.id,
-    append,
-    problem: () => (refusal?.error ?? current.failure())?.message,
-    close,
-  }
-}
-
-function gapEntry({ id, size, root }: Pinned, { code }: NotDurable): EvidenceEntry {
-  const gap: Gap = { stream: id, size, root, reason: code }
-  return entryOf('stream.gap', gap)
 }
 
 function resuming({ pinned, resume, intents }: Recovered): Following {
@@ -224,6 +131,7 @@ function trustedKeys({ trusted, deploymentSigner }: FileEvidenceLogOptions): Rea
 function withDefaults(options: FileEvidenceLogOptions) {
   const { deployment, deploymentSigner, clock, signing = 'record+checkpoint', random = randomBytes } = options
   const { segmentBytesMax = 64 * 1_048_576, keyLifeMs = delegationMaxMs } = options
-  if (keyLifeMs > delegationMaxMs) throw new RangeError('A stream key signs for a day at most.')
+  if (keyLifeMs < 60_000 || keyLifeMs > delegationMaxMs)
+    throw new RangeError('The keys of a stream sign for a minute at least and a day at most.')
   return { deployment, deploymentSigner, clock, signing, random, segmentBytesMax, keyLifeMs }
 }

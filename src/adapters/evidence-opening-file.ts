@@ -95,9 +95,18 @@ async function openKeyed(
     record?: LocalSigner
     checkpoint: LocalSigner
   }
-  const identity = { stream, origin, boot, clock, checkpointSigner, ...(recordSigner && { recordSigner }) }
+  const identity = {
+    stream,
+    origin,
+    boot,
+    clock,
+    notBeforeMs: notBefore,
+    checkpointSigner,
+    ...(recordSigner && { recordSigner }),
+  }
   const opened = await openStream({ files, directory, identity, segmentBytesMax, onDurable }, opening)
-  return { ...opened, keysUntilMs: notAfter }
+  // A record placed in the very last moment must not carry a time beyond it.
+  return { ...opened, keysUntilMs: notAfter - 1000 }
 }
 
 /** A record of the log itself: a type and what it says. */

@@ -11,7 +11,7 @@ import { localSigner } from './signer-local.ts'
 import type { LocalSigner } from './signer-local.ts'
 
 /** A key for digests of one tenant's data in one month. Whoever destroys the month's key unlinks its digests for good. */
-export interface DigestKey {
+interface DigestKey {
   /** What records call it: `<month>/<tenant>`, e.g. `2026-11/acme`. */
   readonly id: string
   readonly key: Uint8Array

@@ -18,7 +18,7 @@ import type { Scanner } from '../dlp/finding.ts'
 import { marks } from '../dlp/markers.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { EvidenceLog } from '../ports/evidence-log.ts'
-import type { Json } from '../ports/json.ts'
+import { isJsonObject, type Json } from '../ports/json.ts'
 import type { StateStore } from '../ports/state-store.ts'
 import type { EgressFetch, ToolContext } from '../ports/tool.ts'
 import { describeUrl, domainOf, isCovered, isMapped, judgeUrl, type Blocked } from '../tools/egress.ts'
@@ -39,6 +39,8 @@ export interface StageParts {
   readonly enforced: Enforced
   readonly limiter: Limiter
   readonly scanner: Scanner
+  /** Stricter: for arguments that go to a third party. */
+  readonly departing: Scanner
   readonly provenance: Provenance
   readonly digests: Digests
   readonly notes: Notes
@@ -58,7 +60,7 @@ export function buildStages(parts: StageParts): { readonly stages: Stages; reado
   const stages: Stages = {
     authenticate: authenticate(parts.identify, parts.watch),
     halt: halt(switchboard.forbids, parts.enforced),
-    limit: limit(parts.limiter, ({ toolName, rawArgs }) => digests.plain('', [toolName, rawArgs])),
+    limit: limit(parts.limiter, (call) => digests.plain('', repeatable(call))),
     validate: validate(),
     inspect: inspect({
       scanner,
@@ -68,7 +70,7 @@ export function buildStages(parts: StageParts): { readonly stages: Stages; reado
     }),
     decide: decide({
       policy: options.policy,
-      scanner,
+      scanner: parts.departing,
       describeUrl: urlJudge(options),
       home: (region) => options.regions.backends[region],
       context,
@@ -85,6 +87,13 @@ export function buildStages(parts: StageParts): { readonly stages: Stages; reado
     }),
   }
   return { stages, idempotency }
+}
+
+/** What makes two calls the same attempt: the tool and the arguments, whatever key or order they come with. */
+function repeatable({ toolName, rawArgs }: Received): Json {
+  if (!isJsonObject(rawArgs)) return [toolName, rawArgs]
+  const { idemKey: _key, ...rest } = rawArgs
+  return [toolName, rest]
 }
 
 /** Where a call points, as the lists stand; a switch that closes a domain is asked for when the call is invoked, and at every hop. */

@@ -9,6 +9,7 @@ import type { Clock } from '../ports/clock.ts'
 import type { EvidenceLog, StoredRecord } from '../ports/evidence-log.ts'
 import type { JsonObject } from '../ports/json.ts'
 import type { Meters } from '../telemetry/metrics.ts'
+import { countRecord } from './count.ts'
 import type { GatewayOptions } from './options.ts'
 import type { Switchboard } from './switchboard.ts'
 
@@ -54,7 +55,7 @@ export function embeddedDetector(parts: EmbeddedDetectorParts): EmbeddedDetector
   const reactions: Reaction[] = []
   const pending = new Set<Promise<void>>()
   const stop = parts.log.follow((record) => {
-    for (const finding of judge(fold, record, parts.fault)) {
+    for (const finding of judge(parts, fold, record)) {
       const reaction = react(parts, finding, record.durableNs)
       reactions.push(reaction)
       if (reactions.length > reactionsMax) reactions.shift()
@@ -87,10 +88,15 @@ export function embeddedDetector(parts: EmbeddedDetectorParts): EmbeddedDetector
 export const listsOf = ({ bulk }: GatewayOptions['egress']): Lists => ({ bulk_vendors: bulk, core_vendors: bulk })
 
 /** A record the detector cannot read is a fault to report, never a reason to stop following. */
-function judge(fold: Detector, record: StoredRecord, fault: (error: unknown) => void): readonly Finding[] {
+function judge(
+  { meters, fault }: EmbeddedDetectorParts,
+  fold: Detector,
+  { text, leaf }: StoredRecord,
+): readonly Finding[] {
   try {
-    const parsed = JSON.parse(record.text) as EvidenceRecord
-    return eventsOf(parsed, record.leaf).flatMap((event) => fold.step(event))
+    const record = JSON.parse(text) as EvidenceRecord
+    countRecord(meters, record)
+    return eventsOf(record, leaf).flatMap((event) => fold.step(event))
   } catch (error) {
     fault(error)
     return []

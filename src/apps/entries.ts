@@ -7,10 +7,16 @@ import type { Tool } from '../ports/tool.ts'
 import type { GatewayOptions } from './options.ts'
 
 /** What is loaded, written down at start and after each reload. */
-export function loadEntries({ configDigest, policy, catalog, detector }: GatewayOptions): readonly EvidenceEntry[] {
+export function loadEntries({
+  configDigest,
+  policy,
+  catalog,
+  detector,
+  egress,
+}: GatewayOptions): readonly EvidenceEntry[] {
   const tools = catalog.list.map(({ definition }) => definition.name)
   return [
-    { type: 'config.load', ext: { digest: configDigest } },
+    { type: 'config.load', ext: { digest: configDigest, egressHosts: Object.keys(egress.hosts ?? {}) } },
     { type: 'policy.load', ext: { digest: policy.digest, rules: policy.rulesCount } },
     { type: 'catalog.load', ext: { digest: catalog.digest, tools, detections: detector.rules.digest } },
   ]

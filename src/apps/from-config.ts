@@ -64,6 +64,7 @@ export async function gatewayOptions(loaded: LoadedConfig, around: Surroundings)
     gateway: config.evidence.gateway,
     deployment: config.evidence.deployment,
     signing: config.evidence.signing,
+    state: config.state.kind,
     catalog: catalog(tools, aliasesFor(tools)),
     policy: policyOf(loaded),
     identity: {
@@ -90,7 +91,7 @@ export async function gatewayOptions(loaded: LoadedConfig, around: Surroundings)
     tickets,
     detector: { rules, stages: config.detector.stages, ...(await baselineOf(config, around.data)) },
     sinks: await Promise.all(config.alerts.sinks.map((sink) => sinkOf(sink, around.environment))),
-    telemetry: config.telemetry.otlp ? { otlpUrl: config.telemetry.otlp.url } : {},
+    telemetry: await telemetryOf(config, around.environment),
     configDigest: loaded.digest,
     report: around.report,
   }
@@ -173,6 +174,23 @@ async function servicesOf(
   return {
     urls: Object.fromEntries(services.map(([name, { regions }]) => [name, regions])),
     credential: (service) => tokens.get(service) ?? '',
+  }
+}
+
+async function telemetryOf(
+  { mode, telemetry }: Config,
+  environment: Surroundings['environment'],
+): Promise<GatewayOptions['telemetry']> {
+  const { otlp, spansFile, traceTrust, spanNaming } = telemetry
+  const headers: Record<string, string> = {}
+  for (const [name, secret] of Object.entries(otlp?.headers ?? {}))
+    headers[name] = await readSecret(secret, environment)
+  return {
+    spansFile,
+    traceTrust,
+    spanNaming,
+    environment: telemetry.environment ?? mode,
+    ...(otlp && { otlp: { url: otlp.url, headers } }),
   }
 }
 

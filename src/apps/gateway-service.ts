@@ -8,6 +8,7 @@ import { notes } from '../call/record.ts'
 import { registrableDomain } from '../detection/domain.ts'
 import { fingerprint } from '../detection/fingerprint.ts'
 import { provenance } from '../detection/provenance.ts'
+import { builtInKinds, isSecret } from '../dlp/kinds.ts'
 import { scanner } from '../dlp/scan.ts'
 import { directory, type Directory } from '../identity/directory.ts'
 import { grantWatch } from '../identity/grant-watch.ts'
@@ -46,7 +47,9 @@ export function gatewayService(parts: GatewayServiceParts): GatewayService {
   const { options, clock, keys, log, state, switchboard, fault } = parts
   const listed = directory(options.identity.principals)
   const keyed = digests(keys, clock)
-  const scan = scanner({ hashKey: (tenant) => keys.digestKey(tenant, clock.nowMs()) })
+  const hashKey = (tenant: string) => ({ id: 'h1', key: keyed.tenantKey(tenant) })
+  const scan = scanner({ hashKey })
+  const departing = scanner({ hashKey, modes: departingModes })
   const noted = notes({
     digest: keyed.keyed,
     fingerprint: (tenant, args) => fingerprint(args, keyed.tenantKey(tenant)),
@@ -77,6 +80,7 @@ export function gatewayService(parts: GatewayServiceParts): GatewayService {
       miscount: fault,
     }),
     scanner: scan,
+    departing,
     provenance: provenance({
       sessionsMax: 10_000,
       hash: keyed.lasting,
@@ -95,6 +99,7 @@ export function gatewayService(parts: GatewayServiceParts): GatewayService {
     fault: (call, { denied, cause }) =>
       options.report({ level: 'error', call: call.id, code: denied.code, cause: cause ?? '' }),
     stageTimeoutMs,
+    policyDigest: options.policy.digest,
   })
   const received = { tool: options.catalog.get, observer: parts.observer, clock, id: randomUUID }
   return {
@@ -105,6 +110,12 @@ export function gatewayService(parts: GatewayServiceParts): GatewayService {
         .filter(({ visibleWith }) => visibleWith.some((scope) => rights.includes(scope)))
         .map(({ definition }) => definition),
   }
+}
+
+/** Secrets may not leave at all; an address of the destination itself is not the caller's data. */
+const departingModes = {
+  ...Object.fromEntries(builtInKinds.filter(isSecret).map((kind) => [kind, 'block' as const])),
+  ip: 'pass' as const,
 }
 
 function identifierOf({ options, clock, keys }: GatewayServiceParts, listed: Directory) {

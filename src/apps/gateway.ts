@@ -1,9 +1,11 @@
+import { createHmac } from 'node:crypto'
 import { join } from 'node:path'
 import { systemClock } from '../adapters/clock-system.ts'
 import { fileCommandLog } from '../adapters/command-log-file.ts'
 import { openEvidenceLog, type FileEvidenceLog } from '../adapters/evidence-log-file.ts'
 import { openKeys, type Keys } from '../adapters/keys-file.ts'
 import { serviceClient } from '../adapters/service-http.ts'
+import { memoryState } from '../adapters/state-memory.ts'
 import { sqliteState } from '../adapters/state-sqlite.ts'
 import type { EvidenceEntry } from '../evidence/record.ts'
 import type { Clock } from '../ports/clock.ts'
@@ -11,9 +13,10 @@ import type { Receipt } from '../ports/evidence-log.ts'
 import type { AdminService } from '../server/admin.ts'
 import { serverInfo } from '../server/identity.ts'
 import type { GatewayService } from '../server/mcp.ts'
-import { meters, type Meters } from '../telemetry/metrics.ts'
+import { meters as openMeters, type Meters } from '../telemetry/metrics.ts'
 import { observer, type TelemetryObserver } from '../telemetry/observe.ts'
 import { adminService } from './admin-service.ts'
+import { measured } from './count.ts'
 import { embeddedDetector, type EmbeddedDetector } from './detector.ts'
 import { loadEntries } from './entries.ts'
 import { gatewayService } from './gateway-service.ts'
@@ -46,13 +49,17 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   const fault = (error: unknown): void => options.report({ level: 'error', fault: told(error) })
   const clock = systemClock()
   const keys = await openKeys(join(options.data, 'keys'), clock, options.deployment)
-  const measured = keep(meters())
-  const seen = keep(openObserver(options, clock, measured))
-  const log = keep(await openLog(options, keys, clock))
-  const state = keep(sqliteState({ file: join(options.data, 'state.db') }))
+  const meters = keep(openMeters())
+  const seen = keep(openObserver({ options, clock, keys, meters }))
+  const opened = keep(await openLog(options, keys, clock))
+  for (const problem of opened.recovery.problems) options.report({ level: 'error', evidence: JSON.stringify(problem) })
+  const log = measured(opened, meters, clock.monoNs)
+  const state = keep(options.state === 'memory' ? memoryState() : sqliteState({ file: join(options.data, 'state.db') }))
   const commands = keep(await fileCommandLog({ directory: join(options.data, 'control'), trusted: keys.commandKeys }))
-  const switches = switchboard({ commands, log, clock, operator: keys.deployment, detector: keys.detector, fault })
-  const shared = { options, clock, log, switchboard: switches, meters: measured, fault }
+  const switches = keep(
+    switchboard({ commands, log, clock, operator: keys.deployment, detector: keys.detector, fault }),
+  )
+  const shared = { options, clock, log, switchboard: switches, meters, fault }
   const watching = keep(embeddedDetector(shared))
   const { urls, credential } = options.services
   const services = keep(serviceClient({ services: urls, credential, random: Math.random }))
@@ -87,17 +94,23 @@ function openLog(options: GatewayOptions, keys: Keys, clock: Clock): Promise<Fil
   })
 }
 
-function openObserver(options: GatewayOptions, clock: Clock, measured: Meters): TelemetryObserver {
-  const { otlpUrl, exporter } = options.telemetry
+interface ObserverParts {
+  readonly options: GatewayOptions
+  readonly clock: Clock
+  readonly keys: Keys
+  readonly meters: Meters
+}
+
+function openObserver({ options, clock, keys, meters }: ObserverParts): TelemetryObserver {
+  const { spansFile, ...telemetry } = options.telemetry
   return observer({
+    ...telemetry,
     clock,
     serviceVersion: serverInfo.version,
-    environment: options.mode,
-    spansFile: join(options.data, 'spans.jsonl'),
-    meters: measured,
+    meters,
+    ...(spansFile && { spansFile: join(options.data, 'spans.jsonl') }),
+    digest: (text) => createHmac('sha256', keys.historyKey).update(`span\0${text}`).digest('hex').slice(0, 16),
     log: (line) => options.report({ level: 'warn', telemetry: line }),
-    ...(otlpUrl !== undefined && { otlp: { url: otlpUrl } }),
-    ...(exporter && { exporter }),
   })
 }
 

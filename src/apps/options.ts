@@ -10,7 +10,7 @@ import type { TicketRegister } from '../ports/tickets.ts'
 import type { Catalog } from '../tools/catalog.ts'
 import type { EgressLists } from '../tools/egress.ts'
 import type { Signing } from '../evidence/genesis.ts'
-import type { SpanExporter } from '@opentelemetry/sdk-trace'
+import type { ObserverOptions } from '../telemetry/observe.ts'
 
 /** Everything a gateway is made of, resolved: no path to read, no reference to follow, nothing to guess. */
 export interface GatewayOptions {
@@ -21,6 +21,7 @@ export interface GatewayOptions {
   readonly gateway: string
   readonly deployment: string
   readonly signing: Signing
+  readonly state: 'memory' | 'sqlite'
   readonly catalog: Catalog
   readonly policy: Policy
   readonly identity: {
@@ -57,7 +58,10 @@ export interface GatewayOptions {
     readonly baseline?: JsonObject
   }
   readonly sinks: readonly AlertSink[]
-  readonly telemetry: { readonly otlpUrl?: string; readonly exporter?: SpanExporter }
+  readonly telemetry: Pick<ObserverOptions, 'otlp' | 'exporter' | 'traceTrust' | 'spanNaming' | 'environment'> & {
+    /** Keep a copy of every span in the data directory, so that bundles can hold them. */
+    readonly spansFile: boolean
+  }
   /** Digest of the configuration, for evidence. */
   readonly configDigest: string
   /** Where operators read one JSON line per refusal and fault. */

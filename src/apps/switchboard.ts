@@ -29,6 +29,7 @@ export interface Switchboard {
   engage(request: OrderRequest, issuedBy: IssuedBy, id?: string): Promise<Engage>
   /** Undefined when no such switch is engaged. */
   release(id: string, reason: string, issuedBy: IssuedBy): Promise<Release | undefined>
+  close(): void
 }
 
 /**
@@ -40,7 +41,12 @@ export function switchboard(parts: SwitchboardParts): Switchboard {
   const ordered = switches({ clock })
   for (const command of commands.replayed) ordered.apply(command, 'replayed')
   const provisional = provisionalSwitches(clock)
+  const sweep = setInterval(() => {
+    for (const { id } of ordered.expire()) parts.log.append(expiredEntry(id)).catch(parts.fault)
+  }, 1_000)
+  sweep.unref()
   return {
+    close: () => clearInterval(sweep),
     forbids: (query) => ordered.forbids(query) ?? provisional.forbids(query),
     limitsFor: (query) => ordered.limitsFor(query),
     list: () => ordered.list(),
@@ -91,6 +97,9 @@ function provisionalSwitches(clock: Clock) {
     },
   }
 }
+
+/** Every order has an end, and the end is evidence too. */
+const expiredEntry = (id: string) => ({ type: 'kill.release' as const, ext: { id, reason: 'its time was up' } })
 
 function evidenceOf(command: Command) {
   const ext = { ...command, seq: command.seq } as unknown as JsonObject

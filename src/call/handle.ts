@@ -3,6 +3,7 @@ import type { Answered, Partly, Received } from './call.ts'
 import type { Outcome, Refusal } from './outcome.ts'
 import type { Run } from './pipeline.ts'
 import { together } from './redact.ts'
+import type { PolicyVerdict } from '../policy/verdict.ts'
 import type { Notes } from './record.ts'
 import { wholeCall, type Stages } from './stages.ts'
 
@@ -20,6 +21,8 @@ export interface HandleParts {
   /** Told of faults that are ours, with what the agent is not told. */
   readonly fault: (call: Received, refusal: Refusal) => void
   readonly stageTimeoutMs: number
+  /** Digest of the policy in force. */
+  readonly policyDigest: string
 }
 
 /** Runs one call from arrival to its durable ending. Never throws; a bug ends the call as a recorded refusal. */
@@ -99,5 +102,12 @@ function finish(parts: HandleParts, call: Partly, { outcome, receipt }: Settled)
     outcome: outcome.kind,
     ...(refusal && { code: refusal.denied.code }),
     ...(receipt && { evidence: { stream: receipt.stream, seq: receipt.seq } }),
+    ...(call.verdict && { policy: policyFacts(parts, call.verdict) }),
+    ...(call.found && { found: call.found.kinds }),
+    ...(call.shown && { shown: call.shown.kinds }),
   })
+}
+
+function policyFacts({ policyDigest }: HandleParts, { rules, shadow }: PolicyVerdict) {
+  return { rules, version: policyDigest.slice(0, 16), ...(shadow && { shadow: shadow.effect }) }
 }

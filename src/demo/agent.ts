@@ -1,4 +1,9 @@
-import { Client, InsufficientScopeError, SdkHttpError, StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
+import {
+  Client,
+  InsufficientScopeError,
+  SdkHttpError,
+  StreamableHTTPClientTransport,
+} from '@modelcontextprotocol/client'
 import { StdioClientTransport } from '@modelcontextprotocol/client/stdio'
 import { startPlan, type Plan } from '../client.ts'
 import type { JsonObject } from '../ports/json.ts'
@@ -102,7 +107,8 @@ async function call(
 }
 
 function seen(error: unknown): Saw {
-  if (error instanceof InsufficientScopeError) return { ok: false, text: `DENY scope_missing: ${error.message}`, status: 403 }
+  if (error instanceof InsufficientScopeError)
+    return { ok: false, text: `DENY scope_missing: ${error.message}`, status: 403 }
   const text = error instanceof Error ? `${error.message} ${bodyOf(error)}` : String(error)
   return {
     ok: false,

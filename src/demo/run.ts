@@ -142,7 +142,11 @@ async function play(
     const member = cast.find(({ name }) => name === scene.agent) as Cast
     const agent =
       agents.get(scene.agent) ??
-      (await startAgent(member.name, await doorOf(data, mcp, member), join(data, 'spans.jsonl')))
+      (await startAgent(
+        member.name,
+        await doorOf(data, mcp, member),
+        join(data, `spans-${member.name.replace(':', '-')}.jsonl`),
+      ))
     agents.set(scene.agent, agent)
     const one = await perform(scene, agent, gateway)
     progress(`${one.missed === undefined ? 'as expected' : 'NOT as expected'}: ${scene.title} -> ${one.ended}`)

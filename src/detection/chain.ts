@@ -73,7 +73,7 @@ export function chain(name: string, options: SequenceNovelty): Feature {
     ) {
       const [key, walk] = oldest
       walks.delete(key)
-      
+      if (walk.flagged) continue
       const habits = habitsOf(walk.tenant)
       habits.learn(walk.tools, walk.actor, walk.lastMs)
       tenants.put(walk.tenant, habits)

@@ -7,7 +7,7 @@ import { EvidenceRecord } from './record.ts'
 import type { EvidenceEntry } from './record.ts'
 
 /** Signs at once: the keys of a stream live in this process. */
-export interface InstantSigner {
+interface InstantSigner {
   readonly publicKey: Uint8Array
   sign(bytes: Uint8Array): Uint8Array
 }
@@ -23,6 +23,8 @@ export interface StreamIdentity {
   readonly recordSigner?: InstantSigner
   readonly checkpointSigner: InstantSigner
   readonly clock: Clock
+  /** When the keys began to be valid: no record is earlier, whatever the clock does next. */
+  readonly notBeforeMs: number
 }
 
 /** A record that has its place, and is not yet durable. */
@@ -55,7 +57,7 @@ export interface BatchWriter {
 }
 
 /** An entry that no record can hold: a schema error, a number that is no safe integer, more than 65,535 bytes. */
-export class EntryRefused extends Error {
+class EntryRefused extends Error {
   constructor(type: string, why: string) {
     super(`A ${type} entry cannot be recorded: ${why}`)
     this.name = 'EntryRefused'
@@ -69,7 +71,7 @@ export function batchWriter(identity: StreamIdentity): BatchWriter {
   let frontier = emptyFrontier
   let prev = genesisPrev
   let cp: EvidenceRecord['cp']
-  let lastMs = 0
+  let lastMs = identity.notBeforeMs
   let checkpoints = 0
   let lines: string[] = []
 

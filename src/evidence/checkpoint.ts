@@ -25,7 +25,7 @@ export interface NoteSignature {
 }
 
 /** Signatures one note may carry. A segment's notes carry exactly one; witnesses add theirs elsewhere. */
-export const noteSignaturesMax = 16
+const noteSignaturesMax = 16
 
 /** What a deployment may be called: a note's name holds no spaces and no plus sign. */
 export const deploymentName = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/

@@ -5,7 +5,7 @@ import { genesisPrev, pae } from './chain.ts'
 import type { Query } from './manifest.ts'
 
 /** What a custody line's signature says it signs (DSSE payload type). */
-export const custodyType = 'application/vnd.sluicegate.custody.v1+json'
+const custodyType = 'application/vnd.sluicegate.custody.v1+json'
 
 /** One step in the life of a bundle: who had it, when, and why. */
 export interface CustodyStep {

@@ -65,7 +65,7 @@ export type DelegationCheck =
   | { readonly kind: 'ok'; readonly statement: Delegation; readonly publicKey: Buffer; readonly signedBy: string }
   | { readonly kind: 'bad'; readonly why: DelegationFault }
 
-export type DelegationFault = 'malformed' | 'untrusted-key' | 'bad-signature' | 'kid-mismatch'
+type DelegationFault = 'malformed' | 'untrusted-key' | 'bad-signature' | 'kid-mismatch'
 
 /**
  * Checks an envelope against trusted deployment keys (kid to 32 raw bytes). Says nothing about stream, purpose or time:

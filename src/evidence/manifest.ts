@@ -9,10 +9,10 @@ import { demand, Flaw } from './problem.ts'
 import type { Trust } from './trust.ts'
 
 /** What a manifest's signature says it signs (in-toto attestation framework, Statement v1). */
-export const manifestType = 'application/vnd.in-toto+json'
+const manifestType = 'application/vnd.in-toto+json'
 
 const statementType = 'https://in-toto.io/Statement/v1'
-export const predicateType = 'urn:sluicegate:evidence-bundle:v1'
+const predicateType = 'urn:sluicegate:evidence-bundle:v1'
 
 /** Name of the one file in a bundle that is not a subject of the manifest. */
 export const manifestFile = 'manifest.dsse.json'

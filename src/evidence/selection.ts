@@ -5,7 +5,7 @@ import { mayFit } from './read.ts'
 import type { EvidenceRecord } from './record.ts'
 
 /** Records a bundle may show. More than anybody reads; whoever needs them asks for less time. */
-export const selectedMax = 250_000
+const selectedMax = 250_000
 
 /** Records shown in every stream, because nothing else can be understood without them. */
 const context = marksOf('stream.', 'key.', 'policy.load"', 'catalog.load"', 'config.load"')

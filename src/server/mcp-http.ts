@@ -45,8 +45,9 @@ export async function serveMcp(endpoint: Endpoint, request: IncomingMessage, res
     if (!held) return sendRpcError(response, 404, { code: -32001, message: 'There is no such session.' }, idOf(body))
     return deliver(await held.transport.handleRequest(web, passed), exchange, body, endpoint, response)
   }
-  const opened = isInitialize(body) ? await openSession(endpoint, exchange, body) : undefined
-  if (isInitialize(body) && !opened)
+  const opens = isInitialize(body) && modernVersionOf(body) === undefined
+  const opened = opens ? await openSession(endpoint, exchange, body) : undefined
+  if (opens && !opened)
     return sendRpcError(response, 503, { code: -32000, message: 'Too many sessions.' }, idOf(body))
   const answer = opened ? await opened.transport.handleRequest(web, passed) : await endpoint.modern.fetch(web, passed)
   return deliver(answer, exchange, body, endpoint, response)

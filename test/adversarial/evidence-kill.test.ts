@@ -35,4 +35,4 @@ it(`killed with SIGKILL ${kills} times under load, the log keeps every record it
   const of = (...types: string[]) => records.filter(({ type }) => types.includes(type)).map(({ req = '' }) => req)
   expect(of('call.outcome', 'call.unknown').sort()).toEqual(of('call.intent').sort())
   expect(await verifyDirectory(directory)).toMatchObject({ exitCode: 0, problems: [] })
-}, 120_000)
+}, 300_000)

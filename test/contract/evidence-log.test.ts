@@ -276,7 +276,6 @@ describe.each(Object.entries(adapters))('EvidenceLog: %s', (_name, options) => {
 
   it.each([
     ['fails once with EIO', (at: number): Fault => ({ kind: 'error', at, code: 'EIO' })],
-    ['fails once with ENOSPC', (at: number): Fault => ({ kind: 'error', at, code: 'ENOSPC' })],
     ['takes only some of the bytes, then none', (at: number): Fault => ({ kind: 'short', at })],
     ['takes only some of the bytes, then the rest', (at: number): Fault => ({ kind: 'partial', at })],
     ['finds the disk full from then on', (at: number): Fault => ({ kind: 'full', at })],

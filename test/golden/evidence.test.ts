@@ -8,7 +8,7 @@ import type { EvidenceEntry } from '../../src/evidence/record.ts'
 import { localSigner } from '../../src/adapters/signer-local.ts'
 import { verifyPath } from '../../verifier/verify.mjs'
 import { goldenFiles, goldenStreams } from '../support/golden-evidence.ts'
-import { deployment, segmentName, testKey } from '../support/log-mutator.ts'
+import { deployment, segmentName, startMs, testKey } from '../support/log-mutator.ts'
 
 /** Written once, by version 1 of the format. These files never change; every later verifier must accept them. */
 const golden = fileURLToPath(new URL('./evidence/', import.meta.url))
@@ -42,6 +42,7 @@ describe('the golden log of format version 1', () => {
       stream: id,
       origin,
       boot: 'b'.repeat(32),
+      notBeforeMs: startMs,
       recordSigner: recordSigner!,
       checkpointSigner: checkpointSigner!,
       clock,

@@ -14,12 +14,12 @@ import type { Signer } from '../../src/ports/signer.ts'
 import type { Bend } from './log-mutator.ts'
 import { buildStream, callEntry, deploymentKey, startMs, streamName, trustJson, writeData } from './log-mutator.ts'
 
-export const signer: Signer = localSigner(deploymentKey.privateKey)
+const signer: Signer = localSigner(deploymentKey.privateKey)
 
 /** The session of the third, fourth, … of every sixteen calls. */
 export const session = 'abcdefabcdef-s000000000001'
 
-export const clock = { nowMs: () => startMs + 1_000_000, monoNs: () => 0n }
+const clock = { nowMs: () => startMs + 1_000_000, monoNs: () => 0n }
 
 /** An alert about the session, and the switch it pulled. */
 export const alert: JsonObject = {

@@ -13,10 +13,10 @@ import type { Files } from '../../src/adapters/files.ts'
 import { testClock } from './clock.ts'
 import { deploymentKey } from './log-mutator.ts'
 
-export const gateway = 'gw-1'
+const gateway = 'gw-1'
 
 /** The deployment key that `trustJson` names. */
-export const deploymentSigner: LocalSigner = localSigner(deploymentKey.privateKey)
+const deploymentSigner: LocalSigner = localSigner(deploymentKey.privateKey)
 
 /** Opens a log whose records `trustJson` lets anybody verify. */
 export function openTestLog(
@@ -64,7 +64,7 @@ export async function recordsIn(files: Files, directory: string): Promise<readon
 }
 
 /** Every record line of a segment that can be read. */
-export function recordsOf(bytes: Buffer): readonly EvidenceRecord[] {
+function recordsOf(bytes: Buffer): readonly EvidenceRecord[] {
   return linesOf(bytes).flatMap((line) => {
     const parsed = parseLine(line)
     const record = parsed.kind === 'record' ? readRecord(parsed.text) : undefined
@@ -79,7 +79,7 @@ export async function bytesOf(files: Files, file: string): Promise<Buffer> {
 }
 
 /** Lines without their LF. */
-export function linesOf(bytes: Buffer): readonly Buffer[] {
+function linesOf(bytes: Buffer): readonly Buffer[] {
   const lines: Buffer[] = []
   for (let from = 0, end = bytes.indexOf(10); end !== -1; from = end + 1, end = bytes.indexOf(10, from))
     lines.push(bytes.subarray(from, end))

@@ -228,7 +228,7 @@ export function signedNote(
   return `${body}\n\u2014 ${note.origin} ${Buffer.concat([keyId, signer.sign(Buffer.from(body))]).toString('base64')}\n`
 }
 
-export function delegate(stream: string, key: TestKey, purpose: string, bend: Bend = {}): JsonObject {
+function delegate(stream: string, key: TestKey, purpose: string, bend: Bend = {}): JsonObject {
   const honest = {
     v: 1,
     kid: key.kid,
@@ -244,29 +244,29 @@ export function delegate(stream: string, key: TestKey, purpose: string, bend: Be
 }
 
 /** A DSSE envelope. */
-export function sealedEnvelope(payloadType: string, payload: Buffer, key: TestKey) {
+function sealedEnvelope(payloadType: string, payload: Buffer, key: TestKey) {
   const sig = key.sign(pae(payloadType, payload)).toString('base64')
   return { payloadType, payload: payload.toString('base64'), signatures: [{ keyid: key.kid, sig }] }
 }
 
-export function pae(type: string, body: Buffer): Buffer {
+function pae(type: string, body: Buffer): Buffer {
   return Buffer.concat([Buffer.from(`DSSEv1 ${Buffer.byteLength(type)} ${type} ${body.length} `), body])
 }
 
 /** RFC 6962 §2.1, as its definition reads. */
-export function rootOf(leaves: readonly Buffer[]): Buffer {
+function rootOf(leaves: readonly Buffer[]): Buffer {
   if (leaves.length === 0) return sha256(Buffer.alloc(0))
   if (leaves.length === 1) return leaves[0] as Buffer
   const split = 2 ** (Math.ceil(Math.log2(leaves.length)) - 1)
   return sha256(Buffer.concat([Buffer.of(1), rootOf(leaves.slice(0, split)), rootOf(leaves.slice(split))]))
 }
 
-export function sha256(bytes: Uint8Array): Buffer {
+function sha256(bytes: Uint8Array): Buffer {
   return createHash('sha256').update(bytes).digest()
 }
 
 /** RFC 8785 for the values tests use. */
-export function jcs(value: Json): string {
+function jcs(value: Json): string {
   if (value === null || typeof value !== 'object') return JSON.stringify(value)
   if (Array.isArray(value)) return `[${value.map((item) => jcs(item as Json)).join(',')}]`
   const entries = Object.entries(value as JsonObject).sort(([left], [right]) => (left < right ? -1 : 1))

@@ -30,6 +30,8 @@ export interface Judged {
 }
 
 const honestTrust = trustJson()
+const ourTrust = memo(parseTrust)
+const theirTrust = memo(readTrust)
 
 /** The product's verifier over segments in memory, up to the first line that is surely bad. */
 export function ourVerdict({ stream, segments, trust = honestTrust, pins = [] }: Judged): Verdict {
@@ -37,7 +39,7 @@ export function ourVerdict({ stream, segments, trust = honestTrust, pins = [] }:
   const verifier = streamVerifier({
     memories,
     ...(stream !== undefined && { stream }),
-    ...(trust !== null && { trust: parseTrust(trust) }),
+    ...(trust !== null && { trust: ourTrust(trust) }),
   })
   const problems: Problem[] = []
   for (const line of segments.flatMap((bytes, index) => [...linesOf(bytes, index + 1)])) {
@@ -56,7 +58,7 @@ export function theirVerdict({ stream, segments, trust = honestTrust, pins = [] 
     pins,
     engines: [remembering],
     ...(stream !== undefined && { stream }),
-    ...(trust !== null && { trust: readTrust(trust) }),
+    ...(trust !== null && { trust: theirTrust(trust) }),
   })
   return verdictOf(problems as readonly Problem[], exitCodeOf(problems as readonly Problem[]))
 }
@@ -113,6 +115,16 @@ function refuted(claim: Claim): readonly Problem[] {
 
 const remembering: Engine = (pub, message, sig) =>
   remembered(`${pub.toString('latin1')} ${text(sig)} ${text(message)}`, () => openssl(pub, message, sig))
+
+/** Trust files are read once: reading checks every key in them. */
+function memo<T>(read: (text: string) => T): (text: string) => T {
+  const known = new Map<string, T>()
+  return (text) => {
+    const value = known.get(text) ?? read(text)
+    known.set(text, value)
+    return value
+  }
+}
 
 function text(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1')

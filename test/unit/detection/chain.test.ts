@@ -133,7 +133,7 @@ describe('chain novelty', () => {
   it('cannot be dulled by one actor with any number of odd sessions', () => {
     const feature = trained()
     for (let index = 0; index < 400; index++)
-      walk(feature, `odd${index}`, 'mallory', [`n${index % 7}`, `m${index % 5}`], 20 * dayMs + index * 3_600_000)
+      walk(feature, `odd${index}`, 'mallory', [`n${index % 7}`, 'a', `m${index % 5}`], 20 * dayMs + index * 3_600_000)
     feature.watermark?.(45 * dayMs)
     expect(walk(feature, 's', 'x', ['never', 'seen'], 45 * dayMs)[1]?.['chain.novelty_score']).toBe(1)
   })

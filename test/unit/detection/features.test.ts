@@ -239,6 +239,14 @@ describe('the watermark', () => {
     expect([time.saw('b', 65_000), time.saw('a', 70_000), time.saw('b', 90_000)]).toEqual([50_000, 55_000, 60_000])
   })
 
+  it('stands where it stood after a restart', () => {
+    const [before, after] = [watermark(), watermark()]
+    before.saw('a', 50_000)
+    before.saw('b', 65_000)
+    after.restore(before.snapshot())
+    expect(after.saw('a', 70_000)).toBe(55_000)
+  })
+
   it('waits for no stream that is idle for half a minute', () => {
     const time = watermark()
     time.saw('a', 0)

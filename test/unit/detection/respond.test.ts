@@ -102,6 +102,18 @@ describe('a response', () => {
     expect(found.flatMap(modeOf).filter((mode) => mode === 'enforce')).toHaveLength(5)
   })
 
+  it('remembers over a restart what it has spent', () => {
+    const rules = ruleWith(enforced())
+    const event = stream()
+    const stages = { default: 'enforce', rules: {} } as const
+    const deep = (session: string) =>
+      event('mcp_tool_invoke', noonMs, { 'tenant.id': 't1', 'session.id': session, 'plan.depth': 13 })
+    const [before, after] = [detector({ rules, stages }), detector({ rules, stages })]
+    for (const session of ['a', 'b', 'c']) before.step(deep(session))
+    after.restore(before.snapshot())
+    expect(modeOf(after.step(deep('d'))[0])).toEqual(['ask'])
+  })
+
   it('spends none of its limits in shadow', () => {
     const rules = ruleWith(enforced())
     const event = stream()

@@ -30,8 +30,12 @@ describe('a bundle', () => {
     expect(others).toEqual([])
     expect(records.map((record) => record.type)).toEqual([
       'stream.genesis',
-      ...['call.decision', 'call.outcome', 'call.outcome', 'call.outcome'],
-      ...['alert', 'kill.apply'],
+      'call.decision',
+      'call.outcome',
+      'call.outcome',
+      'call.outcome',
+      'alert',
+      'kill.apply',
     ])
     expect(report.counts).toEqual({ records: 5, linked: 1, hashes, spans: 0 })
   })

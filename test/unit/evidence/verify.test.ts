@@ -25,9 +25,9 @@ describe('the verifier', () => {
   })
 
   it('says where: stream, segment, record, byte, and what was good before', async () => {
-    const tampered = stream.lines.with(9, (stream.lines[9] as string).replace('"spanId":', '"spamId":'))
+    const tampered = stream.lines.with(10, (stream.lines[10] as string).replace('"spanId":', '"spamId":'))
     const { problems } = await judge(tampered)
-    const offset = Buffer.byteLength(stream.lines.slice(0, 9).join(''))
+    const offset = Buffer.byteLength(stream.lines.slice(0, 10).join(''))
     expect(problems[0]).toMatchObject({
       code: 'BAD_SCHEMA',
       stream: stream.id,
@@ -35,7 +35,7 @@ describe('the verifier', () => {
       seq: 7,
       offset,
       lastGoodSeq: 6,
-      lastGoodCheckpoint: 4,
+      lastGoodCheckpoint: 7,
     })
   })
 
