@@ -69,7 +69,7 @@ export function gatewayService(parts: GatewayServiceParts): GatewayService {
       state,
       clock,
       grantsMax: 100_000,
-      report: (who, scopes) => reportGrant(parts, who, scopes),
+      report: (...grant) => reportGrant(parts, ...grant),
     }),
     enforced: firstEnforcement(log, fault),
     limiter: limiter({
@@ -134,9 +134,12 @@ async function reportGrant(
   { options, clock, log }: GatewayServiceParts,
   who: Principal,
   scopes: readonly string[],
+  traceId: string,
 ): Promise<void> {
-  for (const ticket of await options.tickets.approvedFor(who, clock.nowMs())) await log.append(ticketEntry(who, ticket))
-  await log.append(grantEntry(who, scopes, options.catalog.list))
+  for (const ticket of await options.tickets.approvedFor(who, clock.nowMs())) {
+    await log.append({ ...ticketEntry(who, ticket), traceId })
+  }
+  await log.append({ ...grantEntry(who, scopes, options.catalog.list), traceId })
 }
 
 /** Ceilings as configured: a principal's own, its tenant's, the tool's. */

@@ -13,7 +13,7 @@ export type Identify = (
 ) => Promise<Identity> | Identity
 
 /** Called once for each principal that is identified; resolves when what it wrote is durable. */
-export type Watch = (who: Principal) => Promise<void> | undefined
+export type Watch = (who: Principal, traceId: string) => Promise<void> | undefined
 
 /** Asks who is calling. Nobody is someone by default: without a valid credential the call ends here. */
 export function authenticate(identify: Identify, watch: Watch): Stage<Received, Identified> {
@@ -25,7 +25,7 @@ export function authenticate(identify: Identify, watch: Watch): Stage<Received, 
         { cause: identity.why },
       )
     }
-    await watch(identity.who)
+    await watch(identity.who, call.trace.traceId)
     return pass({ who: identity.who })
   }
 }

@@ -41,13 +41,13 @@ export function halt(forbids: Forbids, enforced: Enforced): Stage<Received & Ide
   }
 }
 
-/** An unknown tool counts as one that can change things. */
+/** A tool is asked about by its own name, whatever alias it was called by. An unknown one counts as one that can change things. */
 export function queryOf({ who, toolName, tool }: Received & Identified, domain?: string): HaltQuery {
   return {
     tenant: who.tenant,
     session: who.session,
     actor: who.actor.id,
-    tool: toolName,
+    tool: tool?.definition.name ?? toolName,
     effect: tool?.effect ?? 'destructive',
     scopes: who.scopes,
     ...(who.jti !== undefined && { jti: who.jti }),

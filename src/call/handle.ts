@@ -1,7 +1,8 @@
-import type { EvidenceLog, Receipt } from '../ports/evidence-log.ts'
+import type { EvidenceEntry } from '../evidence/record.ts'
+import { isReceipt, type EvidenceLog, type Receipt } from '../ports/evidence-log.ts'
 import type { Answered, Partly, Received } from './call.ts'
 import type { Outcome, Refusal } from './outcome.ts'
-import type { Run } from './pipeline.ts'
+import { broken, within, type Run } from './pipeline.ts'
 import { together } from './redact.ts'
 import type { PolicyVerdict } from '../policy/verdict.ts'
 import type { Notes } from './record.ts'
@@ -25,21 +26,29 @@ export interface HandleParts {
   readonly policyDigest: string
 }
 
+interface Ending {
+  readonly outcome: Outcome
+  readonly entry: EvidenceEntry
+}
+
 /** Runs one call from arrival to its durable ending. Never throws; a bug ends the call as a recorded refusal. */
 export function handler(parts: HandleParts): (call: Received) => Promise<Settled> {
   const calls = wholeCall(parts.stages, parts.stageTimeoutMs)
   return async (received) => {
-    const run = await calls.run(received)
-    const outcome = outcomeOf(run)
-    const settled = await record(parts, run, outcome)
-    await settle(parts, run.call, settled)
-    finish(parts, run.call, settled)
-    return settled
+    try {
+      const run = await calls.run(received)
+      const settled = await record(parts, run, outcomeOf(run))
+      await settle(parts, run.call, settled)
+      finish(parts, run.call, settled)
+      return settled
+    } catch (error) {
+      return { outcome: unrecorded(received, error) }
+    }
   }
 }
 
 function outcomeOf(run: Run<Answered>): Outcome {
-  if (run.kind === 'through') return { kind: 'ok', answer: run.call.answer }
+  if (run.kind === 'through') return answered(run.call)
   switch (run.verdict.kind) {
     case 'answer':
       return { kind: 'ok', answer: run.verdict.answer, replayOf: run.verdict.replayOf }
@@ -50,11 +59,19 @@ function outcomeOf(run: Run<Answered>): Outcome {
   }
 }
 
+function answered({ id, answer }: Answered): Outcome {
+  if (Array.isArray(answer?.content)) return { kind: 'ok', answer }
+  return { kind: 'failed', refusal: broken(id, 'NotAnAnswer') }
+}
+
 /** The last stage: nothing is answered before its record is durable. */
 async function record(parts: HandleParts, run: Run<Answered>, outcome: Outcome): Promise<Settled> {
   const part = run.call.trace.begin('record')
   try {
-    return { outcome, receipt: await parts.log.append(parts.notes.ending(run.call, outcome, run.us)) }
+    const ending = written(parts, run, outcome)
+    const receipt = await within(parts.log.append(ending.entry), parts.stageTimeoutMs)
+    if (!isReceipt(receipt)) throw new TypeError('the log gave no receipt')
+    return { outcome: ending.outcome, receipt }
   } catch (error) {
     return { outcome: unrecorded(run.call, error) }
   } finally {
@@ -62,13 +79,25 @@ async function record(parts: HandleParts, run: Run<Answered>, outcome: Outcome):
   }
 }
 
+/** What is written down of the ending. Where that cannot be put into words the call fails, and that much is written down. */
+function written({ notes }: HandleParts, { call, us }: Run<Answered>, outcome: Outcome): Ending {
+  try {
+    return { outcome, entry: notes.ending(call, outcome, us) }
+  } catch (error) {
+    const { who, intent, args: _args, result: _result, ...rest }: Partly = call
+    const known = { ...rest, rawArgs: {}, ...(who && { who }), ...(intent && { intent }) }
+    const failed = { kind: 'failed', refusal: broken(call.id, causeOf('record', error)) } as const
+    return { outcome: failed, entry: notes.ending(known, failed, {}) }
+  }
+}
+
 /** A key that cannot be settled stays claimed: a repeat is refused, never run twice. */
 async function settle(parts: HandleParts, call: Partly, { outcome }: Settled): Promise<void> {
   try {
-    await parts.settle(call, outcome)
+    await within(parts.settle(call, outcome), parts.stageTimeoutMs)
   } catch (error) {
-    const cause = error instanceof Error ? `settle: ${error.name}: ${error.message}` : 'settle'
-    parts.fault(call, { denied: { code: 'internal', message: 'The idempotency key could not be settled.' }, cause })
+    const denied = { code: 'internal', message: 'The idempotency key could not be settled.' } as const
+    parts.fault(call, { denied, cause: causeOf('settle', error) })
   }
 }
 
@@ -80,9 +109,13 @@ function unrecorded(call: Received, error: unknown): Extract<Outcome, { kind: 'f
         code: 'internal',
         message: `The gateway could not record this call, so it gives no answer. Quote ${call.id}.`,
       },
-      cause: error instanceof Error ? `record: ${error.name}: ${error.message}` : 'record',
+      cause: causeOf('record', error),
     },
   }
+}
+
+function causeOf(part: string, error: unknown): string {
+  return error instanceof Error ? `${part}: ${error.name}: ${error.message}` : part
 }
 
 function finish(parts: HandleParts, call: Partly, { outcome, receipt }: Settled): void {

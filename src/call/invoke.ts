@@ -1,3 +1,4 @@
+import { isReceipt } from '../ports/evidence-log.ts'
 import type { ToolContext, ToolResult } from '../ports/tool.ts'
 import type { Invoked, Ready } from './call.ts'
 import type { Refusal } from './outcome.ts'
@@ -19,6 +20,7 @@ export interface InvokeParts {
  */
 export function invoke(parts: InvokeParts): Stage<Ready, Invoked> {
   return async (call) => {
+    if (!isReady(call)) throw new Error('a gate passed without having done its work')
     const before = halted(parts, call)
     if (before) return before
     const ended = await attempt(parts, call)
@@ -26,6 +28,12 @@ export function invoke(parts: InvokeParts): Stage<Ready, Invoked> {
     const after = halted(parts, call)
     return after?.kind === 'refuse' ? { kind: 'fail', refusal: after.refusal } : ended
   }
+}
+
+/** Checked here once more, because from here on something happens: nothing unjudged, and no effect without its intent. */
+function isReady({ who, limits, verdict, checked, idem, intent }: Ready): boolean {
+  const judged = [who, limits].every((known) => typeof known === 'object') && verdict?.effect === 'allow'
+  return judged && (checked.effect === 'read' || isReceipt(intent)) && (!checked.needsIdemKey || idem !== undefined)
 }
 
 function halted(parts: InvokeParts, call: Ready): Verdict<never> | undefined {

@@ -1,6 +1,6 @@
 import type { Part } from '../ports/observer.ts'
 import type { Received } from './call.ts'
-import type { Answer, Refusal } from './outcome.ts'
+import { codes, type Answer, type Refusal } from './outcome.ts'
 
 /** What a stage says of a call. */
 export type Verdict<Learned> =
@@ -10,7 +10,7 @@ export type Verdict<Learned> =
   | { readonly kind: 'refuse'; readonly refusal: Refusal; readonly learned?: object }
   /** Stop: something outside may have changed, and there is no answer to show for it. */
   | { readonly kind: 'fail'; readonly refusal: Refusal }
-  /** Stop: this call was answered before, and here is that answer. */
+  /** Stop: this call was answered before, and here is that answer. Only `deduplicate` may say so. */
   | { readonly kind: 'answer'; readonly answer: Answer; readonly replayOf: string }
 
 /** One stage: what it must know, and what it learns. It knows nothing of spans, timers or what comes after it. */
@@ -70,7 +70,7 @@ async function run<Known>(steps: readonly Step[], received: Received, stageTimeo
   const us: Partial<Record<Part, number>> = {}
   for (const { name, stage } of steps) {
     const part = call.trace.begin(name)
-    const verdict = await judge(stage, call, stageTimeoutMs)
+    const verdict = await judge({ name, stage }, call, stageTimeoutMs)
     us[name] = part.end()
     if ('learned' in verdict) Object.assign(call, verdict.learned)
     if (verdict.kind !== 'pass') return { kind: 'stopped', at: name, verdict, call, us }
@@ -78,36 +78,59 @@ async function run<Known>(steps: readonly Step[], received: Received, stageTimeo
   return { kind: 'through', call: call as Known, us }
 }
 
-async function judge(stage: Stage<never, object>, call: Received, timeoutMs: number): Promise<Verdict<object>> {
+async function judge({ name, stage }: Step, call: Received, timeoutMs: number): Promise<Verdict<object>> {
   try {
     const said = stage(call as never)
-    return checked(said instanceof Promise ? await within(said, timeoutMs) : said, call)
+    return checked(said instanceof Promise ? await within(said, timeoutMs) : said, name, call)
   } catch (error) {
-    return { kind: 'fail', refusal: broken(call, error instanceof Error ? error.name : typeof error) }
+    return { kind: 'fail', refusal: broken(call.id, error instanceof Error ? error.name : typeof error) }
   }
 }
 
 /** Refuses what is no verdict: a bug in a stage must never look like a pass. */
-function checked(said: Verdict<object>, call: Received): Verdict<object> {
-  const kind: unknown = (said as Verdict<object> | undefined)?.kind
-  if (kind === 'refuse' || kind === 'fail') {
-    const { refusal, learned = {} } = said as { refusal?: Refusal; learned?: object }
-    if (typeof refusal?.denied?.code === 'string' && addsOnly(learned, call)) return said
-  } else if (kind === 'answer') {
-    if (typeof (said as { answer?: Answer }).answer === 'object') return said
-  } else if (kind === 'pass' && addsOnly((said as { learned?: object }).learned, call)) return said
-  return { kind: 'fail', refusal: broken(call, 'NotAVerdict') }
+function checked(said: Verdict<object>, name: Part, call: Received): Verdict<object> {
+  return isVerdict(said as Partial<Said> | undefined, name, call)
+    ? said
+    : { kind: 'fail', refusal: broken(call.id, 'NotAVerdict') }
+}
+
+/** What a verdict may hold, before anybody knows that it is one. */
+interface Said {
+  readonly kind: unknown
+  readonly learned: object
+  readonly refusal: Partial<Refusal>
+  readonly answer: Partial<Answer> | null
+}
+
+function isVerdict(said: Partial<Said> | undefined | null, name: Part, call: Received): boolean {
+  switch (said?.kind) {
+    case 'pass':
+      return addsOnly(said.learned, call)
+    case 'refuse':
+    case 'fail':
+      return isRefusal(said.refusal) && addsOnly(said.learned ?? {}, call)
+    case 'answer':
+      return name === 'deduplicate' && Array.isArray(said.answer?.content)
+    default:
+      return false
+  }
+}
+
+function isRefusal(refusal: Partial<Refusal> | undefined): boolean {
+  return codes.includes(refusal?.denied?.code as never) && typeof refusal?.denied?.message === 'string'
 }
 
 function addsOnly(learned: object | undefined, call: object): boolean {
   return typeof learned === 'object' && learned !== null && Object.keys(learned).every((key) => !(key in call))
 }
 
-function broken(call: Received, cause: string): Refusal {
-  return { denied: { code: 'internal', message: `The gateway could not finish this call. Quote ${call.id}.` }, cause }
+/** A fault that is ours: all the agent learns is which call to quote. */
+export function broken(callId: string, cause: string): Refusal {
+  return { denied: { code: 'internal', message: `The gateway could not finish this call. Quote ${callId}.` }, cause }
 }
 
-function within<T>(promise: Promise<T>, timeoutMs: number): Promise<T> {
+/** Settles as the promise does, or rejects with a `StageTimeout` when that takes too long. */
+export function within<T>(promise: Promise<T>, timeoutMs: number): Promise<T> {
   let timer: NodeJS.Timeout
   const timeout = new Promise<never>((_resolve, reject) => {
     timer = setTimeout(() => reject(Object.assign(new Error('stage timed out'), { name: 'StageTimeout' })), timeoutMs)

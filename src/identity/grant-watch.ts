@@ -9,7 +9,7 @@ export interface GrantWatchParts {
   /** Most (tenant, actor, scope) that are kept in memory. Forgetting one costs a look into the state. */
   readonly grantsMax: number
   /** Writes down that the caller holds scopes it never held before; resolves when that is durable. */
-  readonly report: (who: Principal, scopes: readonly string[]) => Promise<void>
+  readonly report: (who: Principal, scopes: readonly string[], traceId: string) => Promise<void>
 }
 
 /** How long a grant that was reported stays known, milliseconds. */
@@ -20,15 +20,15 @@ const keptMs = 400 * 24 * 3600 * 1000
  * only after the report is durable: a crash between the two reports again rather than never. Gives undefined, at once,
  * when there is nothing to report. Rejects when it cannot report or the state cannot be asked.
  */
-export function grantWatch(parts: GrantWatchParts): (who: Principal) => Promise<void> | undefined {
+export function grantWatch(parts: GrantWatchParts): (who: Principal, traceId: string) => Promise<void> | undefined {
   const known = new Set<string>()
   const underWay = new Map<string, Promise<void>>()
 
-  return (who) => {
+  return (who, traceId) => {
     const unknown = who.scopes.filter((scope) => !known.has(nameOf(who, scope)))
     if (unknown.length === 0) return undefined
     const key = nameOf(who, ...unknown)
-    const running = underWay.get(key) ?? look(parts, known, who, unknown).finally(() => underWay.delete(key))
+    const running = underWay.get(key) ?? look(parts, known, who, unknown, traceId).finally(() => underWay.delete(key))
     underWay.set(key, running)
     return running
   }
@@ -39,10 +39,11 @@ async function look(
   known: Set<string>,
   who: Principal,
   scopes: readonly string[],
+  traceId: string,
 ): Promise<void> {
   const fresh: string[] = []
   for (const scope of scopes) if (!(await isKept(parts, nameOf(who, scope)))) fresh.push(scope)
-  if (fresh.length > 0) await parts.report(who, fresh)
+  if (fresh.length > 0) await parts.report(who, fresh, traceId)
   for (const scope of fresh) await keep(parts, nameOf(who, scope))
   for (const scope of scopes) noteKnown(known, nameOf(who, scope), parts.grantsMax)
 }

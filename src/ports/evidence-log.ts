@@ -12,6 +12,11 @@ export interface Receipt {
   readonly durableNs: bigint
 }
 
+/** True for a receipt. What merely resolved is no proof. */
+export function isReceipt(said: Receipt | undefined): said is Receipt {
+  return typeof said?.stream === 'string' && Number.isSafeInteger(said.seq)
+}
+
 /** One stored line, as a follower reads it: the exact bytes that were hashed and signed. */
 export interface StoredRecord {
   readonly stream: string

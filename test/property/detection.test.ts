@@ -60,7 +60,7 @@ const streams = fc
       pick('one', 'two'),
     ),
     {
-      minLength: 1,
+      minLength: 30,
       maxLength: 60,
     },
   )

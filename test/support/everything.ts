@@ -43,14 +43,6 @@ const schema2020: JsonObject = {
   additionalProperties: false,
 }
 
-/** An argument that the client repeats in a header of its own (SEP-2243). */
-const mirrored: JsonObject = {
-  type: 'object',
-  properties: { region: { type: 'string', 'x-mcp-header': 'Region' } },
-  required: ['region'],
-  additionalProperties: false,
-}
-
 /** The tools the official conformance suite looks for, as far as a gateway offers them itself. */
 export const everything: readonly Tool[] = [
   fixture('test_simple_text', [text('This is a simple text response for testing.')]),
@@ -68,7 +60,6 @@ export const everything: readonly Tool[] = [
   fixture('test_logging_tool', [text('Nothing was logged, because nobody asked for a level.')]),
   fixture('test_streaming_elicitation', [text('Nothing was asked.')]),
   shaped('json_schema_2020_12_tool', schema2020),
-  shaped('test_x_mcp_header', mirrored),
 ]
 
 function fixture(name: string, content: readonly Content[], more: Partial<ToolResult> = {}): Tool {

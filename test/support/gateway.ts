@@ -121,7 +121,14 @@ export async function issuerOf(data: string): Promise<DevelopmentIssuer> {
 
 /** A token with a session of its own, unless the caller names one. */
 export function issue(issuer: DevelopmentIssuer, caller: Caller): string {
-  const { sub = 'agent:release', tenant = 'acme', grants = allGrants, ttlSec = 600, sid = randomUUID(), region } = caller
+  const {
+    sub = 'agent:release',
+    tenant = 'acme',
+    grants = allGrants,
+    ttlSec = 600,
+    sid = randomUUID(),
+    region,
+  } = caller
   return issuer.issue({ sub, tenant, scopes: grants, ttlSec, ...(sid !== '' && { sid }), ...(region && { region }) })
 }
 
@@ -150,7 +157,8 @@ async function callOnce(
 export function seen(settled: Settled): Seen {
   const shown = surface(settled.outcome, 'http')
   const { outcome } = settled
-  const structured = shown.kind === 'result' ? (shown.result['structuredContent'] as JsonObject | undefined) : shown.data
+  const structured =
+    shown.kind === 'result' ? (shown.result['structuredContent'] as JsonObject | undefined) : shown.data
   const content = shown.kind === 'result' ? (shown.result['content'] as readonly { readonly text?: string }[]) : []
   return {
     settled,

@@ -254,7 +254,7 @@ function pae(type: string, body: Buffer): Buffer {
 }
 
 /** RFC 6962 §2.1, as its definition reads. */
-function rootOf(leaves: readonly Buffer[]): Buffer {
+export function rootOf(leaves: readonly Buffer[]): Buffer {
   if (leaves.length === 0) return sha256(Buffer.alloc(0))
   if (leaves.length === 1) return leaves[0] as Buffer
   const split = 2 ** (Math.ceil(Math.log2(leaves.length)) - 1)

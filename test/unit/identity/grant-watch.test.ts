@@ -31,7 +31,7 @@ function bench(state: StateStore = memoryState(), grantsMax = 100) {
       reports.push(`${caller.tenant} ${caller.actor.id} ${scopes.join(' ')}`)
     },
   })
-  return { watch, reports, broken, state }
+  return { watch: (caller: Principal) => watch(caller, 'trace'), reports, broken, state }
 }
 
 describe('the grant watch', () => {
