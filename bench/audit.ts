@@ -3,20 +3,18 @@ import { join } from 'node:path'
 import { systemClock } from '../src/adapters/clock-system.ts'
 import { linesIn, segmentsOf, streamsOf } from '../src/adapters/evidence-files.ts'
 import { openKeys, type Keys } from '../src/adapters/keys-file.ts'
-import { verifyEvidence } from '../src/apps/verify.ts'
 import { canonicalize } from '../src/evidence/canonical.ts'
 import { parseLine } from '../src/evidence/chain.ts'
 import type { EvidenceRecord } from '../src/evidence/record.ts'
 import { serveParent } from './child.ts'
 import { argsOf, isDenied } from './lookup.ts'
 import { caller, dataIn } from './governed.ts'
+import { verified } from './verified.ts'
 
-/** Whether the evidence of a run holds, and how fast that was found out. */
+/** Whether the evidence of a run holds. */
 export interface Audit {
   readonly records: number
   readonly denied: number
-  readonly fullPerS: number
-  readonly quickPerS: number
   /** Why the run does not count, if it does not. */
   readonly problem?: string
 }
@@ -29,23 +27,13 @@ serveParent(await audit(dataIn(directory), Number(answered)), () => undefined)
 async function audit(data: string, answeredCount: number): Promise<Audit> {
   const keys = await openKeys(join(data, 'keys'), systemClock())
   const recorded = await recordedIn(data)
-  const quick = await verified(data, true)
-  const full = await verified(data, false)
-  const problem = full.problem ?? missing(answeredCount, recorded, keys)
+  const whole = await verified(data, false)
+  const problem = whole.problem ?? missing(answeredCount, recorded, keys)
   return {
-    records: full.records,
+    records: whole.records,
     denied: [...recorded.effects.values()].filter((effect) => effect === 'deny').length,
-    fullPerS: full.perS,
-    quickPerS: quick.perS,
     ...(problem !== undefined && { problem }),
   }
-}
-
-async function verified(data: string, quick: boolean) {
-  const beganMs = performance.now()
-  const { ok, records, problems } = await verifyEvidence({ path: data, quick })
-  const perS = (records / (performance.now() - beganMs)) * 1000
-  return { records, perS, ...(!ok && { problem: `the evidence does not verify: ${JSON.stringify(problems[0])}` }) }
 }
 
 interface Recorded {

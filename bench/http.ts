@@ -63,7 +63,8 @@ export async function benchHttp(bench: HttpBench): Promise<readonly ModeResult[]
   const servers: Server[] = []
   for (const mode of stockModes) servers.push(await startStock(mode))
   servers.push(await startGoverned(bench))
-  for (const server of servers) await load(server, 32, bench.plan.warmUpMs)
+  bench.say('http, warming up')
+  for (const server of servers) while (server.answered < bench.plan.warmUpCalls) await load(server, 32, 250)
   for (let round = 0; round < bench.plan.rounds; round++) {
     bench.say(`http, round ${round + 1} of ${bench.plan.rounds}`)
     for (const server of rotated(servers, round)) server.rounds.push(await measure(server, bench.plan))

@@ -4,8 +4,8 @@ import { parseArgs } from 'node:util'
 /** How long and how often is measured. Durations are of one measurement. */
 export interface Plan {
   readonly rounds: number
-  /** Before the first round, once per mode: compilers settle. */
-  readonly warmUpMs: number
+  /** Before the first round, once per mode: compilers settle after so many calls, however long they take. */
+  readonly warmUpCalls: number
   /** Before each measurement: sockets open and caches fill. */
   readonly settleMs: number
   readonly manyMs: number
@@ -27,26 +27,26 @@ export interface Asked {
 
 const full: Plan = {
   rounds: 5,
-  warmUpMs: 2_000,
+  warmUpCalls: 4_000,
   settleMs: 200,
-  manyMs: 2_500,
-  oneMs: 1_200,
+  manyMs: 1_500,
+  oneMs: 800,
   stdioRounds: 5,
   stdioMs: 1_000,
-  appendMs: 3_000,
+  appendMs: 2_000,
   detectorMs: 3_000,
 }
 
 const quick: Plan = {
   rounds: 2,
-  warmUpMs: 600,
+  warmUpCalls: 800,
   settleMs: 100,
-  manyMs: 900,
-  oneMs: 500,
+  manyMs: 700,
+  oneMs: 400,
   stdioRounds: 2,
   stdioMs: 400,
-  appendMs: 1_000,
-  detectorMs: 1_000,
+  appendMs: 700,
+  detectorMs: 700,
 }
 
 /** Reads the command line. Throws, with a sentence, for an option that does not exist. */

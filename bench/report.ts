@@ -31,7 +31,10 @@ export function summaryOf(results: Results) {
       recordCheckpoint: Math.round(results.evidence.recordCheckpoint.perS),
       checkpoint: Math.round(results.evidence.checkpoint.perS),
     },
-    verifyPerS: { full: Math.round(results.audit.fullPerS), quick: Math.round(results.audit.quickPerS) },
+    verifyPerS: {
+      full: Math.round(results.evidence.recordCheckpoint.verifyPerS.full),
+      quick: Math.round(results.evidence.recordCheckpoint.verifyPerS.quick),
+    },
     detectorPerS: Math.round(results.detector.perS),
     rssMb: Math.round(governed.rssMb),
   }

@@ -52,7 +52,7 @@ async function openV2(keep: (id: string) => void): Promise<SessionTransport> {
 /** No session: everything a call needs is in its request. */
 function modern(): Handler {
   // It says once that JSON answers drop notifications; this tool sends none.
-  console.warn = () => undefined
+  Object.assign(console, { warn: () => undefined })
   const handle = toNodeHandler(createMcpHandler(stockV2, { responseMode: 'json' }))
   return (request, response) => void handle(request as never, response)
 }

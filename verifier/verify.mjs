@@ -39,6 +39,10 @@ const attempt = (make, code, message) => {
 const sha256 = (...parts) => parts.reduce((hash, part) => hash.update(part), createHash('sha256')).digest()
 const hexOf = (bytes) => Buffer.from(bytes).toString('hex')
 const isHex = (value, length) => typeof value === 'string' && value.length === length && /^[0-9a-f]+$/.test(value)
+const hasOnly = (value, keys) =>
+  Object.keys(value ?? {})
+    .sort()
+    .join() === keys
 const isCount = (value) => Number.isSafeInteger(value) && value >= 0
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 const utf8 = (bytes) => attempt(() => decoder.decode(bytes), 'BAD_UTF8', 'not UTF-8')
@@ -101,13 +105,17 @@ function publicKey({ kid, pub }) {
   return raw
 }
 export function readTrust(text) {
-  const trust = parseJson(text, 'BAD_TRUST', 'the trust file')
-  need(trust?.v === 1 && Array.isArray(trust.keys), 'BAD_TRUST', 'the trust file is not {v:1, deployment, keys}')
+  const trust = parseJson(text, 'UNTRUSTED_KEY', 'the trust file')
+  const known = hasOnly(trust, 'deployment,keys,v') && trust.v === 1 && Array.isArray(trust.keys)
+  const sound = known && trust.keys.every((key) => hasOnly(key, 'alg,kid,pub,use') && key.alg === 'ed25519')
+  need(sound, 'UNTRUSTED_KEY', 'the trust file is not {v:1, deployment, keys:[{kid, pub, use, alg}]}')
   return { deployment: trust.deployment, keys: trust.keys.map((key) => ({ ...key, pub: publicKey(key) })) }
 }
 /** The payload of a DSSE envelope, and whether a trusted deployment key signed it. Refuses a false signature. */
 function openEnvelope(envelope, type, { trust, engines }, code) {
-  need(envelope?.payloadType === type && envelope.signatures?.length === 1, code, `no envelope of ${type}`)
+  const one = hasOnly(envelope, 'payload,payloadType,signatures') && hasOnly(envelope.signatures, '0')
+  need(one && hasOnly(envelope.signatures[0], 'keyid,sig'), code, 'not an envelope with one signature')
+  need(envelope.payloadType === type, code, `no envelope of ${type}`)
   const payload = unbase64(envelope.payload, code)
   const [{ keyid, sig }] = envelope.signatures
   const key = trust?.keys.find(({ kid }) => kid === keyid)

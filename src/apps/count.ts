@@ -11,7 +11,8 @@ export function countRecord(meters: Meters, { type, decision, egress, ext }: Evi
     meters.shadow(rule, decision?.effect ?? 'deny', decision?.shadowEffect ?? 'deny')
   if (decision?.reasonCode === 'unauthenticated' || decision?.reasonCode === 'token_replayed')
     meters.authFailure(decision.reasonCode)
-  if (egress?.sizeBytes !== undefined) meters.egress(String(ext?.['registrableDomain'] ?? '_OTHER'), egress.sizeBytes)
+  const domain = ext?.['registrableDomain']
+  if (egress?.sizeBytes !== undefined) meters.egress(typeof domain === 'string' ? domain : '_OTHER', egress.sizeBytes)
 }
 
 /** The same log, with the time each append waited for the disk measured. */

@@ -4,6 +4,7 @@ import type { Forbids } from '../call/halt.ts'
 import type { Command, Engage, IssuedBy, Release } from '../control/command.ts'
 import { engage, release, type OrderRequest } from '../control/order.ts'
 import { switches, type Ceilings, type Engaged } from '../control/switches.ts'
+import type { EvidenceEntry } from '../evidence/record.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { EvidenceLog } from '../ports/evidence-log.ts'
 import type { JsonObject } from '../ports/json.ts'
@@ -99,10 +100,8 @@ function provisionalSwitches(clock: Clock) {
 }
 
 /** Every order has an end, and the end is evidence too. */
-const expiredEntry = (id: string) => ({ type: 'kill.release' as const, ext: { id, reason: 'its time was up' } })
+const expiredEntry = (id: string): EvidenceEntry => ({ type: 'kill.release', ext: { id, reason: 'its time was up' } })
 
-function evidenceOf(command: Command) {
-  const ext = { ...command, seq: command.seq } as unknown as JsonObject
-  const { action, ...rest } = ext
-  return { type: action === 'engage' ? ('kill.apply' as const) : ('kill.release' as const), ext: rest as JsonObject }
+function evidenceOf({ action, ...order }: Command): EvidenceEntry {
+  return { type: action === 'engage' ? 'kill.apply' : 'kill.release', ext: order as unknown as JsonObject }
 }

@@ -84,10 +84,9 @@ function written({ notes }: HandleParts, { call, us }: Run<Answered>, outcome: O
   try {
     return { outcome, entry: notes.ending(call, outcome, us) }
   } catch (error) {
-    const { who, intent, args: _args, result: _result, ...rest }: Partly = call
-    const known = { ...rest, rawArgs: {}, ...(who && { who }), ...(intent && { intent }) }
+    const { args: _args, sent: _sent, result: _result, ...known }: Partly = call
     const failed = { kind: 'failed', refusal: broken(call.id, causeOf('record', error)) } as const
-    return { outcome: failed, entry: notes.ending(known, failed, {}) }
+    return { outcome: failed, entry: notes.ending({ ...known, rawArgs: {} }, failed, {}) }
   }
 }
 

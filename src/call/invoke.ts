@@ -32,7 +32,7 @@ export function invoke(parts: InvokeParts): Stage<Ready, Invoked> {
 
 /** Checked here once more, because from here on something happens: nothing unjudged, and no effect without its intent. */
 function isReady({ who, limits, verdict, checked, idem, intent }: Ready): boolean {
-  const judged = [who, limits].every((known) => typeof known === 'object') && verdict?.effect === 'allow'
+  const judged = who !== undefined && limits !== undefined && verdict?.effect === 'allow'
   return judged && (checked.effect === 'read' || isReceipt(intent)) && (!checked.needsIdemKey || idem !== undefined)
 }
 

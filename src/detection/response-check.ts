@@ -27,8 +27,9 @@ export function responsesOf(
     const path = ['response', index]
     if (!known.includes(reaction.target))
       complain([...path, 'target'], `Unknown field '${reaction.target}'${suggestion(reaction.target, known)}.`)
-    if (onTenants.includes(reaction.action) && reaction.target !== 'tenant.id')
-      complain([...path, 'target'], `${reaction.action} works on a whole tenant; its target is tenant.id.`)
+    for (const action of [reaction.action, ...(reaction.escalate ? [reaction.escalate.to] : [])])
+      if (onTenants.includes(action) && reaction.target !== 'tenant.id')
+        complain([...path, 'target'], `${action} works on a whole tenant; its target is tenant.id.`)
     for (const entry of reaction.never ?? []) neverIsKnown(entry, path, complain)
     if (mayEnforce(reaction)) enforceable(reaction, path, rule.status, complain)
     if (mayEnforce(reaction.escalate))

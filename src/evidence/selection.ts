@@ -23,7 +23,7 @@ export function isAlert(bytes: Buffer): boolean {
 }
 
 /** Where a record stands. */
-export type Place = Pick<IndexEntry, 'stream' | 'seq'>
+type Place = Pick<IndexEntry, 'stream' | 'seq'>
 
 /** What an incident is about: the alerts of that name, the sessions they accuse, and the records that fired them. */
 export interface Incident {

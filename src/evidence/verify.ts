@@ -37,7 +37,7 @@ export interface SegmentLine extends Spot {
 }
 
 /** What one line gave. */
-export interface Step {
+interface Step {
   readonly problems: readonly Problem[]
   readonly claims: readonly Claim[]
 }

@@ -139,8 +139,8 @@ export type EgressFetch = (request: {
 export interface ToolExample {
   readonly title: string
   readonly args: JsonObject
-  /** What a caller with the tool's scopes gets: success, or the refusal's code. */
-  readonly expect: 'ok' | string
+  /** What a caller with the tool's scopes gets: `ok`, or the refusal's code. */
+  readonly expect: string
 }
 
 /** Anything that can be invoked, built in or upstream. Pure but for `invoke` and `preview`. */

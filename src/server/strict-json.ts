@@ -112,8 +112,8 @@ function numberAt(text: string, start: number): string {
 function judgeNumber(token: string): string | undefined {
   const number = Number(token)
   if (!Number.isFinite(number)) return 'a number is too large'
-  const whole = /^-?[0-9]+$/.test(token)
-  if (whole && !Number.isSafeInteger(number)) return 'an integer is beyond 2^53'
-  if (!whole && number !== 0 && token.replace(/[^0-9]/g, '').length > 40) return 'a number has too many digits'
+  // 1e300 is an integer too: no canonical form can carry it, however it is spelled.
+  if (Number.isInteger(number) && !Number.isSafeInteger(number)) return 'an integer is beyond 2^53'
+  if (!/^-?[0-9]+$/.test(token) && number !== 0 && token.replace(/[^0-9]/g, '').length > 40) return 'a number has too many digits'
   return undefined
 }

@@ -112,7 +112,7 @@ describe('the detector', () => {
         })
         expect(found).toEqual(told(events))
       }),
-      { numRuns: 60 },
+      { numRuns: 60, endOnFailure: true },
     )
   })
 

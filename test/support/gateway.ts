@@ -27,7 +27,7 @@ export interface Caller {
   readonly region?: string
 }
 
-export interface OpenOptions extends Pick<StartOptions, 'over' | 'notes' | 'file' | 'environment' | 'tools'> {
+export interface OpenOptions extends Pick<StartOptions, 'over' | 'notes' | 'file' | 'tools'> {
   /** A data directory that the test keeps; a temporary one, removed at the end, unless given. */
   readonly data?: string
 }
@@ -74,13 +74,17 @@ export const allGrants = [
   'web.post',
 ]
 
-/** Opens a development gateway with its services and both listeners, on free ports and on a data directory of its own. */
+/**
+ * Opens a development gateway with its services and both listeners, on free ports and on a data directory of its own.
+ * Alerts go nowhere unless the test says where.
+ */
 export async function openTestGateway(options: OpenOptions = {}): Promise<TestGateway> {
   const { data: kept, ...asked } = options
   const data = kept ?? mkdtempSync(join(tmpdir(), 'sluicegate-gateway-'))
   const reported: JsonObject[] = []
   const report = (line: JsonObject) => void reported.push(line)
-  const started = await start({ environment: {}, ...asked, data, report })
+  const over = { alerts: { sinks: [] }, ...asked.over }
+  const started = await start({ ...asked, over, environment: {}, data, report })
   const { gateway, options: resolved } = started
   const anyPort = { host: '127.0.0.1', port: 0 }
   const addresses = await listen({

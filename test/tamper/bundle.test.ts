@@ -12,7 +12,7 @@ import { manifestFile } from '../../src/evidence/manifest.ts'
 import { verifyPath } from '../../verifier/verify.mjs'
 import type { MadeBundle } from '../support/bundles.ts'
 import { dataDirectory, makeBundle, rawZip, resigned, session } from '../support/bundles.ts'
-import { callEntry, seeded, testKey } from '../support/log-mutator.ts'
+import { callEntry, seeded, testKey, trustJson } from '../support/log-mutator.ts'
 
 let made: MadeBundle
 
@@ -154,6 +154,22 @@ describe('a bundle that the exporter itself falsified', () => {
   it('is found when its index is no index', async () => {
     const files = await resigned(made.files, { [indexFile]: Buffer.from('hello\n') })
     expect(await judgedFiles(files)).toMatchObject({ exit: 1 })
+  })
+})
+
+describe('a data directory with a trust file of its own', () => {
+  it.each([
+    ['that is no JSON', '{', 2],
+    ['with a member nobody knows', trustJson().replace('"v":1', '"v":1,"w":1'), 2],
+    ['for another algorithm', trustJson().replace('ed25519', 'ed448'), 2],
+    ['with a key under the id of another', trustJson({ ...testKey('x'), kid: testKey('y').kid }), 1],
+    ['with a weak key', trustJson({ ...testKey('x'), raw: Buffer.alloc(32) }), 1],
+    ['of another deployment', trustJson(testKey('thief')), 2],
+  ])('is not believed %s', async (_title, text, exit) => {
+    const data = dataDirectory()
+    writeFileSync(path.join(data, 'trust.json'), text)
+    const ours = await verifyEvidence({ path: data })
+    expect([ours.exitCode, verifyPath(data).exit]).toEqual([exit, exit])
   })
 })
 

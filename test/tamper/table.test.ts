@@ -320,6 +320,23 @@ describe('checkpoints', () => {
     expect(bothSay(bent({ checkpointSigner: testKey('thief') }).lines)).toBe('BAD_CHECKPOINT_SIG')
   })
 
+  it.each([
+    ['another number', { n: 7 }],
+    ['another hash', { h: 'ab'.repeat(32) }],
+  ])('are missed by a record that names %s', (_title, other) => {
+    const renamed = edit(3, (record) => ({ ...record, cp: { ...(record['cp'] as JsonObject), ...other } }))
+    expect(bothSay(bent(renamed).lines)).toBe('CHECKPOINT_CHAIN_BREAK')
+  })
+
+  it('are refused under the id of another key, though the signature holds', () => {
+    const note = Buffer.from(checkpoint.slice(2, -1), 'base64url').toString()
+    const [body = '', last = ''] = note.split('\n\n')
+    const [dash, name, encoded = ''] = last.trim().split(' ')
+    const blob = Buffer.from(encoded, 'base64').fill(1, 0, 4).toString('base64')
+    const line = `C\t${Buffer.from(`${body}\n\n${dash} ${name} ${blob}\n`).toString('base64url')}\n`
+    expect(bothSay(honest.lines.with(4, line))).toBe('BAD_CHECKPOINT_SIG')
+  })
+
   it('are refused with a second signature', () => {
     const twice = Buffer.from(checkpoint.slice(2, -1), 'base64url').toString()
     const note = twice + twice.slice(twice.indexOf('\u2014'))

@@ -3,9 +3,8 @@ import { readFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import type { Command } from 'commander'
-import type { GatewayOptions } from '../../apps/options.ts'
 import type { Gateway } from '../../apps/gateway.ts'
-import type { Config } from '../../config/schema.ts'
+import type { Started } from '../../demo/development.ts'
 import type { JsonObject } from '../../ports/json.ts'
 
 interface ServeOptions {
@@ -28,45 +27,47 @@ export function serveCommand(program: Command): void {
 
 async function serve(asked: ServeOptions): Promise<void> {
   const output = asked.stdio ? protocolOnly() : process.stdout
+  const stopped = stopSignal()
   const data = asked.data ?? (asked.stdio ? stateFolder() : '.sluicegate')
   const { start } = await import('../../demo/development.ts')
-  const { config, options, gateway, close } = await start({
+  const started = await start({
     data,
     environment: process.env,
-    report: (line) => void process.stderr.write(`${JSON.stringify(line)}\n`),
+    report: say,
     ...(asked.config !== undefined && { file: asked.config }),
   })
-  if (process.env['MCP_READ_ONLY'] === '1') await readOnly(gateway)
-  const ended = asked.stdio ? stdio(gateway, options, asked, output) : http(gateway, options, config, data)
-  await Promise.race([ended, stopSignal()])
-  await close()
+  try {
+    if (process.env['MCP_READ_ONLY'] === '1') await readOnly(started.gateway)
+    await (asked.stdio ? stdio(started, asked, output, stopped) : http(started, data, stopped))
+  } finally {
+    await started.close()
+  }
 }
 
-async function http(gateway: Gateway, options: GatewayOptions, config: Config, data: string): Promise<void> {
+async function http({ gateway, options, config }: Started, data: string, stopped: Promise<void>): Promise<void> {
   const { listen } = await import('../../apps/serve.ts')
-  const token =
-    config.admin.token && (await (await import('../../config/secret.ts')).readSecret(config.admin.token, process.env))
-  const { host, port } = config.admin
+  const { host, port, token } = config.admin
+  const secret = token && (await (await import('../../config/secret.ts')).readSecret(token, process.env))
   const addresses = await listen({
     gateway,
     options,
     listen: config.listen,
-    admin: { host, port, ...(token !== undefined && { token }) },
+    admin: { host, port, ...(secret !== undefined && { token: secret }) },
   })
   say({ ready: true, mcp: addresses.mcp, admin: addresses.admin, data })
-  await stopSignal()
+  await stopped
   await addresses.close()
 }
 
 async function stdio(
-  gateway: Gateway,
-  options: GatewayOptions,
-  asked: ServeOptions,
+  { gateway, options }: Started,
+  { tokenFile }: ServeOptions,
   output: NodeJS.WriteStream,
+  stopped: Promise<void>,
 ): Promise<void> {
   const { listenStdio } = await import('../../server/stdio.ts')
   const processId = randomUUID()
-  const token = asked.tokenFile && (await readFile(asked.tokenFile, 'utf8')).trim()
+  const token = tokenFile && (await readFile(tokenFile, 'utf8')).trim()
   const listener = await listenStdio({
     service: gateway.service,
     credential: token ? { kind: 'bearer', token, processId } : { kind: 'process', processId },
@@ -74,7 +75,7 @@ async function stdio(
     output,
     fault: (error) => options.report({ level: 'error', fault: String(error) }),
   })
-  await listener.ended
+  await Promise.race([listener.ended, stopped])
   await listener.close()
 }
 
@@ -83,6 +84,7 @@ function protocolOnly(): NodeJS.WriteStream {
   const real = process.stdout
   Object.defineProperty(process, 'stdout', { value: process.stderr })
   for (const name of ['log', 'info', 'debug', 'dir', 'table'] as const)
+    // oxlint-disable-next-line no-console
     console[name] = (...args: unknown[]) => console.error(...args)
   return real
 }

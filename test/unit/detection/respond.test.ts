@@ -114,6 +114,23 @@ describe('a response', () => {
     expect(modeOf(after.step(deep('d'))[0])).toEqual(['ask'])
   })
 
+  it('goes on cooling down, and counting towards its second step, over a restart', () => {
+    const more = ', cooldown: 10m, escalate: { after: 2, within: 1h, to: require_approval, mode: shadow }'
+    const rules = ruleWith(enforced(more).replace('target: session.id', 'target: tenant.id'))
+    const event = stream()
+    const stages = { default: 'enforce', rules: {} } as const
+    const deep = (atMs: number) =>
+      event('mcp_tool_invoke', atMs, { 'tenant.id': 't1', 'session.id': 's', 'plan.depth': 13 })
+    const [before, after] = [detector({ rules, stages }), detector({ rules, stages })]
+    expect(modeOf(before.step(deep(noonMs))[0])).toEqual(['enforce'])
+    after.restore(before.snapshot())
+    const found = after.step(deep(noonMs + 1_000))[0]
+    expect([found?.responses.map(({ action }) => action), found?.skipped.map(({ action }) => action)]).toEqual([
+      ['require_approval'],
+      ['kill_session'],
+    ])
+  })
+
   it('spends none of its limits in shadow', () => {
     const rules = ruleWith(enforced())
     const event = stream()
