@@ -164,7 +164,7 @@ export function verifyStream({ stream, segments, trust, pins = [], engines = [op
   const keys = { record: undefined, checkpoint: undefined }
   const shown = new Map()
   const peaks = []
-  const at = { segment: '', offset: 0, tail: 0 }
+  const at = { segment: 'seg-00000001.log', offset: 0, tail: 0 }
   let last = { size: 0, root: '', index: -1, hash: undefined } // the last checkpoint; its hash until a record has named it
   let [next, prev, tsMs, genesis, closed] = [0, '0'.repeat(64), 0, undefined, false]
 
@@ -272,7 +272,7 @@ export function verifyStream({ stream, segments, trust, pins = [], engines = [op
   }
   /** Walks one segment. True when its last line is not whole and the segment is the last. */
   const walk = ({ name, number, bytes }, index) => {
-    Object.assign(at, { segment: name, offset: 0 })
+    if (bytes.length > 0) Object.assign(at, { segment: name, offset: 0 })
     need(number === index + 1, 'SEGMENT_MISSING', `segment ${index + 1} is missing`)
     for (let end; at.offset < bytes.length; at.offset = end + 1) {
       end = bytes.indexOf(10, at.offset)
@@ -367,7 +367,8 @@ function verifyBundle(files, { trust: given, pins, engines }) {
   const { payload, trusted } = openEnvelope(envelope, type, { trust, engines }, 'MANIFEST_MISMATCH')
   if (!given || !trusted)
     report('UNTRUSTED_KEY', given ? 'made by a key you do not trust' : 'without --trust it only vouches for itself')
-  const { subject, predicate } = parseJson(utf8(payload), 'MANIFEST_MISMATCH', 'the manifest')
+  const { subject, predicate, predicateType } = parseJson(utf8(payload), 'MANIFEST_MISMATCH', 'the manifest')
+  need(predicateType === 'urn:sluicegate:evidence-bundle:v1', 'MANIFEST_MISMATCH', 'a statement about something else')
   const digests = new Map(subject.map(({ name, digest }) => [name, digest.sha256]))
   for (const name of new Set([...files.keys(), ...digests.keys()]))
     if (name !== 'manifest.dsse.json' && hexOf(sha256(files.get(name) ?? '')) !== digests.get(name))

@@ -93,7 +93,7 @@ function decision(
 ): { readonly decision: NonNullable<EvidenceEntry['decision']> } {
   const refused = outcome && outcome.kind !== 'ok' ? outcome.refusal : undefined
   const { verdict } = call
-  const allowed = verdict?.effect === 'allow' && (!refused || call.intent !== undefined || call.result !== undefined)
+  const allowed = verdict?.effect === 'allow' && outcome?.kind !== 'refused'
   return {
     decision: {
       effect: allowed || outcome?.kind === 'ok' ? 'allow' : 'deny',

@@ -15,7 +15,14 @@ export type Door =
 
 /** What the scenario asks an agent to do. */
 export type Ask =
-  | { readonly kind: 'connect'; readonly name: string; readonly door: Door; readonly spansFile: string }
+  | {
+      readonly kind: 'connect'
+      readonly name: string
+      readonly tenant: string
+      readonly grants: readonly string[]
+      readonly door: Door
+      readonly spansFile: string
+    }
   | { readonly kind: 'list' }
   | {
       readonly kind: 'call'
@@ -53,7 +60,8 @@ async function main(): Promise<void> {
     switch (ask.kind) {
       case 'connect': {
         client = new Client({ name: ask.name, version: '1.0.0' }, { versionNegotiation: { mode: modeOf(ask.door) } })
-        plan = startPlan({ id: `${ask.name}-plan`, actor: ask.name, spansFile: ask.spansFile })
+        const { name, tenant, grants, spansFile } = ask
+        plan = startPlan({ id: `${name}-plan`, actor: name, tenant, scopes: grants, spansFile })
         await client.connect(transportFor(ask.door))
         return { ok: true, text: 'connected' }
       }

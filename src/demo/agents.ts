@@ -2,6 +2,7 @@ import { fork, type ChildProcess } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import type { JsonObject } from '../ports/json.ts'
 import type { Ask, Door, Saw } from './agent.ts'
+import type { Cast } from './scenario.ts'
 
 /** An agent that is connected, in a process of its own. */
 export interface Agent {
@@ -15,10 +16,10 @@ const program = fileURLToPath(new URL(import.meta.url.endsWith('.ts') ? './agent
 const answerMsMax = 30_000
 
 /** Starts an agent's process and connects its client. Rejects when it cannot connect. */
-export async function startAgent(name: string, door: Door, spansFile: string): Promise<Agent> {
+export async function startAgent({ name, tenant, grants }: Cast, door: Door, spansFile: string): Promise<Agent> {
   const child = fork(program, { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] })
   const ask = asking(child, name)
-  const connected = await ask({ kind: 'connect', name, door, spansFile })
+  const connected = await ask({ kind: 'connect', name, tenant, grants, door, spansFile })
   if (!connected.ok) {
     child.kill()
     throw new Error(`${name} could not connect: ${connected.text}`)

@@ -34,7 +34,7 @@ export function table(report: DemoReport, data: string | undefined): string {
 
 function places({ bundle }: DemoReport, data: string): readonly string[] {
   return [
-    `  evidence  ${join(data, 'streams')}    sluicegate evidence list ${data}`,
+    `  evidence  ${join(data, 'streams')}    sluicegate evidence list --data ${data}`,
     `  spans     ${join(data, 'spans.jsonl')}`,
     `  alerts    ${join(data, 'alerts.jsonl')}`,
     `  bundle    ${bundle}    unzip it and run: node verify.mjs ${bundle} --trust ${join(data, 'trust.json')}`,

@@ -140,13 +140,8 @@ async function play(
   const played: Played[] = []
   for (const scene of scenes) {
     const member = cast.find(({ name }) => name === scene.agent) as Cast
-    const agent =
-      agents.get(scene.agent) ??
-      (await startAgent(
-        member.name,
-        await doorOf(data, mcp, member),
-        join(data, `spans-${member.name.replace(':', '-')}.jsonl`),
-      ))
+    const spansFile = join(data, `spans-${member.name.replace(':', '-')}.jsonl`)
+    const agent = agents.get(scene.agent) ?? (await startAgent(member, await doorOf(data, mcp, member), spansFile))
     agents.set(scene.agent, agent)
     const one = await perform(scene, agent, gateway)
     progress(`${one.missed === undefined ? 'as expected' : 'NOT as expected'}: ${scene.title} -> ${one.ended}`)

@@ -1,7 +1,7 @@
 import type { JsonObject } from '../ports/json.ts'
 import { canonicalizeIntegers } from './canonical.ts'
 import type { Malformation } from './chain.ts'
-import { leafHash, parseLine } from './chain.ts'
+import { leafHash, parseLine, recordBytesMax } from './chain.ts'
 import type { SignedCheckpoint } from './checkpoint.ts'
 import { parseNote } from './checkpoint.ts'
 import type { ProblemCode } from './problem.ts'
@@ -39,7 +39,10 @@ export function readLine(line: Uint8Array, hashesAllowed: boolean): StoredLine {
   demand(line[0] === 0x7b || line[0] === 0x43, 'RECORD_MALFORMED', 'The line is neither a record nor a checkpoint.')
   const parsed = parseLine(line)
   if (parsed.kind === 'malformed') throw new Flaw(codeOf[parsed.why], `The line is malformed: ${parsed.why}.`)
-  if (parsed.kind === 'record') return { ...parsed, record: readRecordText(parsed.text), leaf: leafHash(parsed.bytes) }
+  if (parsed.kind === 'record') {
+    demand(parsed.bytes.length <= recordBytesMax, 'RECORD_MALFORMED', 'The record is larger than any record may be.')
+    return { ...parsed, record: readRecordText(parsed.text), leaf: leafHash(parsed.bytes) }
+  }
   const note = parseNote(parsed.note)
   demand(note?.signatures.length === 1, 'CHECKPOINT_MALFORMED', 'The checkpoint is not a note with one signature.')
   return { kind: 'checkpoint', note }

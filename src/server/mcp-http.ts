@@ -93,8 +93,7 @@ async function unauthenticated(
   body: Json,
   caller: Pick<Exchange, 'credential' | 'transport'>,
 ): Promise<void> {
-  const metadata = `${endpoint.origin}/.well-known/oauth-protected-resource/mcp`
-  const headers = { 'www-authenticate': `Bearer error="invalid_token", resource_metadata="${metadata}"` }
+  const headers = { 'www-authenticate': challenge(endpoint, 'error="invalid_token"') }
   const settled = await endpoint.service.call({
     ...caller,
     protocolVersion: versionOf(body),
@@ -188,9 +187,14 @@ function sendRefused(
 ): void {
   const { status, code, message, data, retryAfterMs } = refused
   const scopes = (data['denied'] as { elevate?: { scopes?: readonly string[] } } | undefined)?.elevate?.scopes ?? []
-  const challenge = `Bearer error="insufficient_scope", scope="${scopes.join(' ')}", resource_metadata="${endpoint.origin}/.well-known/oauth-protected-resource/mcp"`
+  const error = status === 403 ? `error="insufficient_scope", scope="${scopes.join(' ')}"` : 'error="invalid_token"'
   sendRpcError(response, status ?? 500, { code, message, data }, idOf(body), {
-    ...(status === 403 && { 'www-authenticate': challenge }),
+    ...((status === 401 || status === 403) && { 'www-authenticate': challenge(endpoint, error) }),
     ...(retryAfterMs !== undefined && { 'retry-after': String(Math.max(1, Math.ceil(retryAfterMs / 1000))) }),
   })
+}
+
+/** What a caller needs to do better (RFC 6750 §3, RFC 9728 §5.1). */
+function challenge({ origin }: Endpoint, error: string): string {
+  return `Bearer ${error}, resource_metadata="${origin}/.well-known/oauth-protected-resource/mcp"`
 }

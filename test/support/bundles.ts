@@ -129,7 +129,7 @@ export interface RawEntry {
 /** A zip made by hand (APPNOTE 6.3.10 §4.3). */
 export function rawZip(
   entries: readonly RawEntry[],
-  after: { readonly comment?: string; readonly trailing?: Buffer } = {},
+  after: { readonly comment?: string; readonly trailing?: Buffer; readonly gap?: Buffer } = {},
 ): Buffer {
   const local: Buffer[] = []
   const central: Buffer[] = []
@@ -165,12 +165,20 @@ export function rawZip(
     offset += before.length + 30 + Buffer.byteLength(localName) + packed.length
   }
   const directory = Buffer.concat(central)
+  const gap = after.gap ?? Buffer.alloc(0)
   const end = Buffer.alloc(22)
   end.write('PK\u0005\u0006', 'latin1')
   end.writeUInt16LE(entries.length, 8)
   end.writeUInt16LE(entries.length, 10)
   end.writeUInt32LE(directory.length, 12)
-  end.writeUInt32LE(offset, 16)
+  end.writeUInt32LE(offset + gap.length, 16)
   end.writeUInt16LE(after.comment?.length ?? 0, 20)
-  return Buffer.concat([...local, directory, end, Buffer.from(after.comment ?? ''), after.trailing ?? Buffer.alloc(0)])
+  return Buffer.concat([
+    ...local,
+    gap,
+    directory,
+    end,
+    Buffer.from(after.comment ?? ''),
+    after.trailing ?? Buffer.alloc(0),
+  ])
 }

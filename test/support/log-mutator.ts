@@ -244,7 +244,7 @@ function delegate(stream: string, key: TestKey, purpose: string, bend: Bend = {}
 }
 
 /** A DSSE envelope. */
-function sealedEnvelope(payloadType: string, payload: Buffer, key: TestKey) {
+export function sealedEnvelope(payloadType: string, payload: Buffer, key: TestKey) {
   const sig = key.sign(pae(payloadType, payload)).toString('base64')
   return { payloadType, payload: payload.toString('base64'), signatures: [{ keyid: key.kid, sig }] }
 }

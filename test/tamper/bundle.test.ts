@@ -11,8 +11,8 @@ import { indexFile } from '../../src/evidence/bundle.ts'
 import { manifestFile } from '../../src/evidence/manifest.ts'
 import { verifyPath } from '../../verifier/verify.mjs'
 import type { MadeBundle } from '../support/bundles.ts'
-import { dataDirectory, makeBundle, rawZip, resigned, session } from '../support/bundles.ts'
-import { callEntry, seeded, testKey, trustJson } from '../support/log-mutator.ts'
+import { dataDirectory, makeBundle, rawZip, resigned, session, statementOf } from '../support/bundles.ts'
+import { callEntry, deploymentKey, sealedEnvelope, seeded, testKey, trustJson } from '../support/log-mutator.ts'
 
 let made: MadeBundle
 
@@ -151,6 +151,13 @@ describe('a bundle that the exporter itself falsified', () => {
     expect(codes).toContain('SUBJECT_MISMATCH')
   })
 
+  it('is found when its manifest is a statement about something else', async () => {
+    const text = JSON.stringify({ ...statementOf(made.files), predicateType: 'urn:other' })
+    const envelope = sealedEnvelope('application/vnd.in-toto+json', Buffer.from(text), deploymentKey)
+    const files = new Map(made.files).set(manifestFile, Buffer.from(JSON.stringify(envelope)))
+    expect(await judgedFiles(files)).toMatchObject({ exit: 1, codes: ['MANIFEST_MISMATCH'] })
+  })
+
   it('is found when its index is no index', async () => {
     const files = await resigned(made.files, { [indexFile]: Buffer.from('hello\n') })
     expect(await judgedFiles(files)).toMatchObject({ exit: 1 })
@@ -199,6 +206,7 @@ describe('an unsafe zip', () => {
     ['another method', rawZip([{ ...file('a'), method: 12 }])],
     ['bytes in front', rawZip([{ ...file('a'), before: Buffer.from('PK') }])],
     ['bytes between files', rawZip([file('a'), { ...file('b'), before: Buffer.from('hidden') }])],
+    ['bytes before the directory', rawZip([file('a')], { gap: Buffer.from('hidden') })],
     ['bytes behind packed data', rawZip([{ ...file('a'), behind: Buffer.from('hidden') }])],
     ['a comment', rawZip([file('a')], { comment: 'hi' })],
     ['bytes at the end', rawZip([file('a')], { trailing: Buffer.from('hidden') })],

@@ -256,6 +256,26 @@ describe('keys', () => {
     expect(bothSay(bent(introduce).lines)).toBe('BAD_ROTATION')
   })
 
+  it.each<[string, JsonObject]>([
+    ['no keys', { delegations: [] }],
+    ['keys that are no list', { delegations: 'none' }],
+    ['an envelope that is none', { delegations: [null] }],
+    ['an unknown way of signing', { signing: 'sometimes' }],
+  ])('are missed when the genesis has %s', (_title, change) => {
+    const changed = bent(edit(0, (record) => ({ ...record, ext: { ...(record['ext'] as JsonObject), ...change } })))
+    expect(verdict(changed.lines)).toMatchObject({ exit: 1, seq: 0 })
+  })
+
+  it.each([{ notBefore: -1 }, { notAfter: '9' }, { kid: 5 }, { pub: null }])(
+    'are missed in a delegation with %o',
+    (change) => {
+      expect(verdict(bent({ bendDelegation: (statement) => ({ ...statement, ...change }) }).lines)).toMatchObject({
+        exit: 1,
+        seq: 0,
+      })
+    },
+  )
+
   it('belong to the deployment that the trust file names', () => {
     expect(bothSay(honest.lines, { trust: trustJson().replace('"test"', '"prod"') })).toBe('WRONG_ORIGIN')
   })
@@ -398,6 +418,18 @@ describe('text that is not in its one form', () => {
     const judged = { stream: streamName(1), segments }
     expect(ourVerdict(judged)).toMatchObject({ exit: 1, code: 'BAD_UTF8', seq: 2 })
     expect(placeOf(theirVerdict(judged))).toEqual(placeOf(ourVerdict(judged)))
+  })
+
+  it.each([
+    [65_535, 0, undefined],
+    [65_536, 1, 'RECORD_MALFORMED'],
+  ])('may be a record of %i bytes: exit %i', (sizeBytes, exit, code) => {
+    const padded = (text: string) => {
+      const room = sizeBytes - Buffer.byteLength(text.replace('"ext":{', '"ext":{"a":"",'))
+      return text.replace('"ext":{', `"ext":{"a":"${'x'.repeat(room)}",`)
+    }
+    const { lines } = bent({ ...at(padded), signing: 'checkpoint' })
+    expect(verdict(lines)).toMatchObject({ exit, ...(code !== undefined && { code, seq: 2 }) })
   })
 
   it('is refused when a line is longer than any line may be, however long', () => {
