@@ -44,7 +44,9 @@ export async function conform(revision: Revision): Promise<Score> {
   const listed = await scenariosListed(list)
   const failed = failures(said)
   const [passed, open] = [false, true].map((isListed) =>
-    scored.filter((scenario) => !failed.some((entry) => scenarioOf(entry) === scenario) && listed.has(scenario) === isListed),
+    scored.filter(
+      (scenario) => !failed.some((entry) => scenarioOf(entry) === scenario) && listed.has(scenario) === isListed,
+    ),
   )
   return {
     passed: passed?.length ?? 0,

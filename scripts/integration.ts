@@ -38,7 +38,11 @@ async function main(asked: readonly string[]): Promise<number> {
 /** Counts of tests; a file or a hook that breaks counts as a failed one. */
 async function run(names: readonly string[]) {
   const { options } = parseCLI(['vitest', 'run', '--config', 'test/integration/vitest.config.ts'])
-  const vitest = await startVitest('test', names.map((name) => `test/integration/${name}.test.ts`), options)
+  const vitest = await startVitest(
+    'test',
+    names.map((name) => `test/integration/${name}.test.ts`),
+    options,
+  )
   const modules = vitest.state.getTestModules()
   const states = modules.flatMap((module) => [...module.children.allTests()].map((test) => test.result().state))
   const count = (state: string): number => states.filter((one) => one === state).length

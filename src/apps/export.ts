@@ -4,20 +4,15 @@ import { readFile, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { writeBundle } from '../adapters/bundle-zip.ts'
-import { isDataDirectory, linesIn, recordLines, segmentsOf, streamsOf } from '../adapters/evidence-files.ts'
+import { isDataDirectory } from '../adapters/evidence-files.ts'
 import type { StreamFolder } from '../adapters/evidence-files.ts'
 import type { IndexEntry } from '../evidence/bundle.ts'
 import { indexFile, trustHint } from '../evidence/bundle.ts'
 import { canonicalize } from '../evidence/canonical.ts'
 import { firstCustodyLine } from '../evidence/custody.ts'
-import { readRecord } from '../evidence/dangling.ts'
-import type { Excerpt } from '../evidence/excerpt.ts'
-import { excerptOf } from '../evidence/excerpt.ts'
 import type { BundledStream, BundleFacts, Query } from '../evidence/manifest.ts'
 import { makeManifest, manifestFile } from '../evidence/manifest.ts'
-import type { EvidenceEntry, EvidenceRecord } from '../evidence/record.ts'
-import type { Incident, Selection } from '../evidence/selection.ts'
-import { incidentOf, isAlert, selector } from '../evidence/selection.ts'
+import type { EvidenceEntry } from '../evidence/record.ts'
 import { momentsOf } from '../evidence/timeline.ts'
 import { timelineHtml } from '../evidence/timeline-html.ts'
 import { queryText, timelineMarkdown } from '../evidence/timeline-text.ts'
@@ -29,6 +24,8 @@ import type { JsonObject } from '../ports/json.ts'
 import type { Signer } from '../ports/signer.ts'
 import { serverInfo } from '../server/identity.ts'
 import { spansOfTraces } from '../telemetry/span-file.ts'
+import type { PlacedExcerpt } from './gather.ts'
+import { gather } from './gather.ts'
 
 export interface ExportOptions {
   /** The data directory. */
@@ -70,10 +67,8 @@ export async function exportBundle(options: ExportOptions): Promise<ExportReport
   if (!isDataDirectory(data)) throw new Error(`${data} holds no evidence; name the data directory of a gateway.`)
   const { stream, seq, leaf } = await options.appendExport(exportEntry(options))
   const exportRecord = { stream, seq, leaf }
-  const folders = await streamsOf(data)
-  const selection = await selectFrom(folders, query)
-  if (selection.size === 0) throw new Error(`No record answers the query (${queryText(query)}); nothing was exported.`)
-  const excerpts = await excerptsOf(folders, selection)
+  const excerpts = await gather(data, query)
+  if (excerpts.length === 0) throw new Error(`No record answers the query (${queryText(query)}); nothing was exported.`)
   const spans = await spansOfTraces(data, tracesIn(excerpts))
   const facts = factsOf(options, { excerpts, exportRecord, spans })
   const files = new Map(options.extra ?? [])
@@ -89,11 +84,6 @@ export async function exportBundle(options: ExportOptions): Promise<ExportReport
   return { out, sizeBytes: (await stat(out)).size, counts: facts.counts, streams: facts.streams, exportRecord }
 }
 
-/** A stream's excerpt, and where the stream lay. */
-interface PlacedExcerpt extends Excerpt {
-  readonly folder: StreamFolder
-}
-
 function exportEntry({ query, requester, ticket, extra }: ExportOptions): EvidenceEntry {
   const files = [...(extra?.keys() ?? [])]
   const ext = { query, requester, ...(ticket !== undefined && { ticket }), ...(files.length > 0 && { files }) }
@@ -102,39 +92,6 @@ function exportEntry({ query, requester, ticket, extra }: ExportOptions): Eviden
     actor: { id: requester, type: 'operator' },
     ext: ext as unknown as JsonObject,
   }
-}
-
-async function selectFrom(folders: readonly StreamFolder[], query: Query): Promise<Selection> {
-  const incident = query.incident === undefined ? undefined : await incidentFrom(folders, query.incident)
-  const selecting = selector(query, incident)
-  for (const { id: stream, directory } of folders)
-    for await (const { bytes, seq } of recordLines(directory)) {
-      if (!selecting.wants(bytes, { stream, seq })) continue
-      const record = readRecord(bytes.toString())
-      if (record !== undefined) selecting.see(record)
-    }
-  return selecting.finish()
-}
-
-async function incidentFrom(folders: readonly StreamFolder[], name: string): Promise<Incident> {
-  const alerts: EvidenceRecord[] = []
-  for (const { directory } of folders)
-    for await (const { bytes } of recordLines(directory)) {
-      if (!isAlert(bytes) || !bytes.includes(JSON.stringify(name))) continue
-      const record = readRecord(bytes.toString())
-      if (record?.type === 'alert') alerts.push(record)
-    }
-  return incidentOf(alerts, name)
-}
-
-async function excerptsOf(folders: readonly StreamFolder[], selection: Selection): Promise<readonly PlacedExcerpt[]> {
-  const excerpts: PlacedExcerpt[] = []
-  for (const folder of folders) {
-    if (selection.lastOf(folder.id) === undefined) continue
-    const lines = linesIn(await segmentsOf(folder.directory))
-    excerpts.push({ folder, ...(await excerptOf(folder.id, lines, selection)) })
-  }
-  return excerpts
 }
 
 function tracesIn(excerpts: readonly PlacedExcerpt[]): ReadonlySet<string> {

@@ -80,7 +80,8 @@ export function streamFold(accept: (batch: Batch, genesis: Genesis | undefined) 
   let opening: Opening = 'first'
   let broken: Break | undefined
   let lastSegment = 0
-  let openIntents = 0
+  // By key: reads end too, without ever having had an intent.
+  const openIntents = new Set<string>()
   const events: LifeEvent[] = []
 
   function step(line: Line): void {
@@ -95,10 +96,11 @@ export function streamFold(accept: (batch: Batch, genesis: Genesis | undefined) 
   function takeRecord(record: HeldRecord): void {
     const seq = tip.frontier.size
     if (seq < openingMax) readOpening(record.text, seq)
-    const event = lifeEvent(record.text, openIntents > 0 || opening === 'gap' || opening === 'rotate')
+    const event = lifeEvent(record.text, openIntents.size > 0 || opening === 'gap' || opening === 'rotate')
     if (event !== undefined) {
       events.push({ ...event, seq })
-      openIntents = Math.max(0, openIntents + (event.intent === undefined ? -1 : 1))
+      if (event.intent === undefined) openIntents.delete(event.key)
+      else openIntents.add(event.key)
     }
     const leaf = leafHash(record.bytes)
     tip = { frontier: appendLeaf(tip.frontier, leaf), prev: leaf.toString('hex') }

@@ -20,7 +20,7 @@ b{font-weight:600}
 .why{color:var(--soft);font-size:.92rem}
 .why span+span::before{content:" \\00b7  "}
 h2{font-size:1rem;margin:2rem 0 .6rem;color:var(--soft)}
-.allowed{--k:var(--allowed)}.denied{--k:var(--denied)}.failed{--k:var(--failed)}.alert{--k:var(--alert)}.switch{--k:var(--switch)}.grant{--k:var(--grant)}.system{--k:var(--system)}
+.intent,.allowed{--k:var(--allowed)}.denied{--k:var(--denied)}.failed{--k:var(--failed)}.alert{--k:var(--alert)}.switch{--k:var(--switch)}.grant{--k:var(--grant)}.system{--k:var(--system)}
 li.alert,li.switch{background:color-mix(in srgb,var(--k) 9%,transparent);border-radius:.5rem}
 li.m div{overflow-wrap:anywhere}
 @media print{body{padding:0}li.m{break-inside:avoid}}

@@ -2,6 +2,7 @@ import type { Query } from './manifest.ts'
 import type { Moment, Story } from './timeline.ts'
 
 const marks: Readonly<Record<Moment['kind'], string>> = {
+  intent: 'intent',
   allowed: 'allowed',
   denied: 'DENIED',
   failed: 'FAILED',
@@ -46,8 +47,8 @@ export function summaryOf(moments: readonly Moment[]): readonly string[] {
   const count = (...kinds: readonly Moment['kind'][]) => moments.filter(({ kind }) => kinds.includes(kind)).length
   const [first, last] = [moments[0], moments.at(-1)]
   return [
-    `${count('allowed', 'failed')} calls let through, ${count('denied')} refused`,
-    `${count('alert')} alerts, ${count('switch')} switch events`,
+    `calls: ${count('allowed', 'failed')} let through, ${count('denied')} refused`,
+    `alerts: ${count('alert')}, switch events: ${count('switch')}`,
     ...(first && last ? [`from ${new Date(first.atMs).toISOString()} to ${new Date(last.atMs).toISOString()}`] : []),
   ]
 }

@@ -4,7 +4,8 @@ import type { EvidenceRecord } from './record.ts'
 /** What a person needs to know of one record, in words. */
 export interface Moment {
   readonly atMs: number
-  readonly kind: 'allowed' | 'denied' | 'failed' | 'alert' | 'switch' | 'grant' | 'system'
+  /** `intent` is a call that was let through and has not ended yet. */
+  readonly kind: 'intent' | 'allowed' | 'denied' | 'failed' | 'alert' | 'switch' | 'grant' | 'system'
   /** Who: an actor, a rule, an operator. */
   readonly who: string
   /** One sentence in plain words. */
@@ -58,7 +59,7 @@ function tellCall(record: EvidenceRecord): Told {
     ...callFacts(record),
   ]
   const who = actorOf(record)
-  if (type === 'call.intent') return { kind: 'allowed', who, what: `is about to call ${tool}`, why }
+  if (type === 'call.intent') return { kind: 'intent', who, what: `is about to call ${tool}`, why }
   if (decision?.effect === 'deny') return { kind: 'denied', who, what: `was refused ${tool}`, why }
   const status = result?.status ?? 'ok'
   if (status !== 'ok')

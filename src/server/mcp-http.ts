@@ -47,8 +47,7 @@ export async function serveMcp(endpoint: Endpoint, request: IncomingMessage, res
   }
   const opens = isInitialize(body) && modernVersionOf(body) === undefined
   const opened = opens ? await openSession(endpoint, exchange, body) : undefined
-  if (opens && !opened)
-    return sendRpcError(response, 503, { code: -32000, message: 'Too many sessions.' }, idOf(body))
+  if (opens && !opened) return sendRpcError(response, 503, { code: -32000, message: 'Too many sessions.' }, idOf(body))
   const answer = opened ? await opened.transport.handleRequest(web, passed) : await endpoint.modern.fetch(web, passed)
   return deliver(answer, exchange, body, endpoint, response)
 }

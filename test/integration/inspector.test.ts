@@ -55,11 +55,8 @@ describe.each(eras)('the Inspector over HTTP, %s era', (era) => {
   })
   afterAll(() => gateway.close())
 
-  const target = () => [
-    gateway.mcp,
-    ...['--transport', 'http', '--protocol-era', era, '--stored-auth-only'],
-    ...['--header', `Authorization: Bearer ${gateway.token()}`],
-  ]
+  const options = ['--transport', 'http', '--protocol-era', era, '--stored-auth-only']
+  const target = () => [gateway.mcp, ...options, '--header', `Authorization: Bearer ${gateway.token()}`]
 
   it('lists the tools that the token may see, and finds no fault in their schemas', async () => {
     const { code, result } = await inspect(target(), list)

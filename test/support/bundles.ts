@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto'
-import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { crc32, deflateRawSync } from 'node:zlib'
 import { exportBundle } from '../../src/apps/export.ts'
@@ -12,7 +11,16 @@ import type { BundleFacts, Statement } from '../../src/evidence/manifest.ts'
 import type { JsonObject } from '../../src/ports/json.ts'
 import type { Signer } from '../../src/ports/signer.ts'
 import type { Bend } from './log-mutator.ts'
-import { buildStream, callEntry, deploymentKey, startMs, streamName, trustJson, writeData } from './log-mutator.ts'
+import {
+  buildStream,
+  callEntry,
+  deploymentKey,
+  startMs,
+  streamName,
+  trustJson,
+  writeData,
+  temporaryFolder,
+} from './log-mutator.ts'
 
 const signer: Signer = localSigner(deploymentKey.privateKey)
 
@@ -68,7 +76,7 @@ export interface MadeBundle {
 /** Exports a bundle, and reads its files back. */
 export async function makeBundle(more: Partial<ExportOptions> = {}): Promise<MadeBundle> {
   const data = more.data ?? dataDirectory()
-  const folder = mkdtempSync(path.join(tmpdir(), 'sluicegate-bundle-'))
+  const folder = temporaryFolder()
   const zip = path.join(folder, 'incident.zip')
   const trustFile = path.join(folder, 'trust.json')
   writeFileSync(trustFile, trustJson())

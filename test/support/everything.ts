@@ -38,6 +38,7 @@ const schema2020: JsonObject = {
   },
   allOf: [{ anyOf: [{ required: ['phone'] }, { required: ['email'] }] }],
   if: { properties: { contactMethod: { const: 'phone' } }, required: ['contactMethod'] },
+  // oxlint-disable-next-line unicorn/no-thenable -- a schema, never awaited
   then: { required: ['phone'] },
   else: { required: ['email'] },
   additionalProperties: false,
@@ -67,7 +68,7 @@ function fixture(name: string, content: readonly Content[], more: Partial<ToolRe
     name,
     title: 'Conformance fixture',
     description: 'Answers a fixed result.',
-    args: z.strictObject({}) as z.ZodType<object>,
+    args: z.strictObject({}),
     effect: 'read',
     annotations: { readOnlyHint: true, destructiveHint: false, idempotentHint: true, openWorldHint: false },
     costUsd: 0,

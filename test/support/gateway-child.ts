@@ -1,4 +1,5 @@
 import { once } from 'node:events'
+import { flushCompileCache } from 'node:module'
 import { main } from '../../src/bin/sluicegate.ts'
 import '../../src/apps/serve.ts'
 import '../../src/bin/commands/serve.ts'
@@ -10,7 +11,7 @@ import '../../src/demo/development.ts'
  */
 
 const [, , ...args] = process.argv
-process.send?.('loaded')
+flushCompileCache()
 await once(process, 'message')
 process.disconnect()
 await main([process.execPath, 'sluicegate', 'serve', ...args])

@@ -195,7 +195,7 @@ export function writeData(
   streams: readonly { id: string; segments: readonly (readonly string[] | Buffer)[] }[],
   trust?: string,
 ): string {
-  const folder = mkdtempSync(path.join(tmpdir(), 'sluicegate-log-'))
+  const folder = temporaryFolder()
   for (const { id, segments } of streams) {
     const streamFolder = path.join(folder, 'streams', 'gw-1', id)
     mkdirSync(streamFolder, { recursive: true })
@@ -207,6 +207,11 @@ export function writeData(
   }
   writeFileSync(path.join(folder, 'trust.json'), trust ?? trustJson())
   return folder
+}
+
+/** A new folder where the system keeps temporary files; the system clears it. */
+export function temporaryFolder(): string {
+  return mkdtempSync(path.join(tmpdir(), 'sluicegate-test-'))
 }
 
 export function segmentName(number: number): string {

@@ -43,7 +43,9 @@ export function send(url: string, { method = 'POST', headers = {}, body }: Sent 
       })
     })
     sent.on('error', reject)
-    for (const [name, value] of Object.entries({ ...accepts, ...headers }))
+    // Node leaves the length of a DELETE's body out.
+    const length = body === undefined ? {} : { 'content-length': String(Buffer.byteLength(body)) }
+    for (const [name, value] of Object.entries({ ...accepts, ...length, ...headers }))
       sent.setHeader(name, typeof value === 'string' ? value : [...value])
     sent.end(body)
   })

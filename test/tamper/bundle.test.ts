@@ -1,6 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { readBundleZip, writeBundle } from '../../src/adapters/bundle-zip.ts'
@@ -12,7 +11,15 @@ import { manifestFile } from '../../src/evidence/manifest.ts'
 import { verifyPath } from '../../verifier/verify.mjs'
 import type { MadeBundle } from '../support/bundles.ts'
 import { dataDirectory, makeBundle, rawZip, resigned, session, statementOf } from '../support/bundles.ts'
-import { callEntry, deploymentKey, sealedEnvelope, seeded, testKey, trustJson } from '../support/log-mutator.ts'
+import {
+  callEntry,
+  deploymentKey,
+  sealedEnvelope,
+  seeded,
+  testKey,
+  trustJson,
+  temporaryFolder,
+} from '../support/log-mutator.ts'
 
 let made: MadeBundle
 
@@ -30,7 +37,7 @@ async function judged(file: string, trustFile: string | undefined = made.trustFi
 }
 
 function place(): string {
-  return path.join(mkdtempSync(path.join(tmpdir(), 'sluicegate-bundle-')), 'bundle.zip')
+  return path.join(temporaryFolder(), 'bundle.zip')
 }
 
 async function judgedFiles(files: ReadonlyMap<string, Buffer>) {
@@ -54,7 +61,7 @@ describe('a bundle', () => {
   })
 
   it('is intact when it was unpacked', async () => {
-    const folder = mkdtempSync(path.join(tmpdir(), 'sluicegate-bundle-'))
+    const folder = temporaryFolder()
     for (const [name, bytes] of made.files) {
       mkdirSync(path.dirname(path.join(folder, name)), { recursive: true })
       writeFileSync(path.join(folder, name), bytes)
@@ -63,7 +70,7 @@ describe('a bundle', () => {
   })
 
   it('carries a verifier that runs by itself, far from the project, with the promised exit codes', async () => {
-    const folder = mkdtempSync(path.join(tmpdir(), 'sluicegate-auditor-'))
+    const folder = temporaryFolder()
     writeFileSync(path.join(folder, 'verify.mjs'), made.files.get('verify.mjs') as Buffer)
     const run = (...args: readonly string[]) =>
       spawnSync(process.execPath, ['verify.mjs', ...args], { cwd: folder, encoding: 'utf8', env: {} })

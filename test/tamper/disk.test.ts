@@ -1,10 +1,9 @@
-import { cpSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { cpSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { verifyEvidence } from '../../src/apps/verify.ts'
 import { verifyPath } from '../../verifier/verify.mjs'
-import { buildStream, segmentName, streamName, writeData } from '../support/log-mutator.ts'
+import { buildStream, segmentName, streamName, writeData, temporaryFolder } from '../support/log-mutator.ts'
 
 const first = buildStream({ records: 12, close: false })
 const second = buildStream({
@@ -116,7 +115,7 @@ describe('less than a data directory', () => {
     const trust = path.join(data, 'trust.json')
     expect(await judged(folder(second.id), trust)).toMatchObject({ exit: 0 })
     expect(await judged(folder(second.id))).toMatchObject({ exit: 2, codes: ['UNTRUSTED_KEY'] })
-    const elsewhere = mkdtempSync(path.join(tmpdir(), 'sluicegate-copied-'))
+    const elsewhere = temporaryFolder()
     cpSync(folder(second.id), elsewhere, { recursive: true })
     expect(await judged(elsewhere, trust)).toMatchObject({ exit: 0 })
   })
@@ -135,7 +134,7 @@ describe('less than a data directory', () => {
   })
 
   it('can be nothing', async () => {
-    expect(await judged(mkdtempSync(path.join(tmpdir(), 'sluicegate-empty-')))).toMatchObject({
+    expect(await judged(temporaryFolder())).toMatchObject({
       exit: 2,
       codes: ['TORN_TAIL'],
     })

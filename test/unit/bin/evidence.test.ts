@@ -1,19 +1,25 @@
-import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { Command } from 'commander'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { evidenceCommand } from '../../../src/bin/commands/evidence.ts'
 import { readBundleZip } from '../../../src/adapters/bundle-zip.ts'
 import { session } from '../../support/bundles.ts'
-import { buildStream, callEntry, deploymentKey, startMs, writeData } from '../../support/log-mutator.ts'
+import {
+  buildStream,
+  callEntry,
+  deploymentKey,
+  startMs,
+  writeData,
+  temporaryFolder,
+} from '../../support/log-mutator.ts'
 
 const stream = buildStream({ records: 20 })
 let data: string
 let out: string
 
 /** Runs `evidence …`; gives the exit code and what was printed. */
-async function run(...args: readonly string[]): Promise<{ readonly code: number; readonly lines: readonly string[] }> {
+async function run(...args: readonly string[]): Promise<{ readonly code: unknown; readonly lines: readonly string[] }> {
   const printed: string[] = []
   const write = vi.spyOn(process.stdout, 'write').mockImplementation((text) => printed.push(String(text)) > 0)
   process.exitCode = 0
@@ -21,7 +27,7 @@ async function run(...args: readonly string[]): Promise<{ readonly code: number;
   evidenceCommand(program)
   try {
     await program.parseAsync(['node', 'sluicegate', 'evidence', ...args])
-    return { code: process.exitCode as number, lines: printed.join('').split('\n').slice(0, -1) }
+    return { code: process.exitCode, lines: printed.join('').split('\n').slice(0, -1) }
   } finally {
     write.mockRestore()
   }
@@ -29,7 +35,7 @@ async function run(...args: readonly string[]): Promise<{ readonly code: number;
 
 beforeEach(() => {
   data = writeData([{ id: stream.id, segments: [stream.lines] }])
-  out = path.join(mkdtempSync(path.join(tmpdir(), 'sluicegate-cli-')), 'incident.zip')
+  out = path.join(temporaryFolder(), 'incident.zip')
   mkdirSync(path.join(data, 'keys'))
   const pem = deploymentKey.privateKey.export({ type: 'pkcs8', format: 'pem' })
   writeFileSync(path.join(data, 'keys', 'deployment.pem'), pem, { mode: 0o600 })

@@ -1,0 +1,73 @@
+import { createHash } from 'node:crypto'
+import { globSync, readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+
+/** A promise that a count stands behind. Ordinary runs of its test try a part of the count. */
+export interface Promised {
+  /** `npm run test:full -- NAME`. */
+  readonly name: string
+  readonly promise: string
+  readonly test: string
+  /** The variable that sets the count in the test, and the full count. */
+  readonly variable: string
+  readonly full: number
+  /** What the count is of. */
+  readonly unit: string
+  /** The files that keep the promise, as patterns. */
+  readonly module: readonly string[]
+}
+
+export const promises: readonly Promised[] = [
+  {
+    name: 'evidence-kill',
+    promise: 'Killed at any moment under load, the evidence log keeps every record it acknowledged',
+    test: 'test/adversarial/evidence-kill.test.ts',
+    variable: 'SLUICEGATE_KILLS',
+    full: 500,
+    unit: 'SIGKILLs, 0 records lost',
+    module: ['src/evidence/*.ts', 'src/adapters/evidence-*.ts', 'src/adapters/files.ts'],
+  },
+  {
+    name: 'evidence-faults',
+    promise: 'Whatever the disk does, the evidence log keeps what it acknowledged and verifies after the next start',
+    test: 'test/property/evidence-log.test.ts',
+    variable: 'SLUICEGATE_RUNS',
+    full: 1_000,
+    unit: 'random histories of faults and restarts, 0 records lost',
+    module: ['src/evidence/*.ts', 'src/adapters/evidence-*.ts', 'src/adapters/files.ts'],
+  },
+  {
+    name: 'tamper',
+    promise: 'Any flipped bit of a log is found and located, by both verifiers alike',
+    test: 'test/tamper/every-byte.test.ts',
+    variable: 'SLUICEGATE_BITS',
+    full: 8,
+    unit: 'bits of every byte, in both signing modes, 0 missed',
+    module: ['src/evidence/*.ts', 'verifier/verify.mjs'],
+  },
+]
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+
+/** SHA-256 over the names and bytes of the files that keep the promise, 16 hex digits of it. */
+export function digestOf({ module }: Promised): string {
+  const hash = createHash('sha256')
+  for (const file of globSync([...module], { cwd: root }).sort()) {
+    const bytes = readFileSync(`${root}/${file}`)
+    hash.update(`${file.replaceAll('\\', '/')} ${bytes.length}\n`).update(bytes)
+  }
+  return hash.digest('hex').slice(0, 16)
+}
+
+export const tableFile = `${root}/docs/promises.md`
+
+/** The row of the table in docs/promises.md. */
+export function rowOf(promised: Promised, digest: string): string {
+  const { name, promise, full, unit } = promised
+  return `| ${promise} | ${full.toLocaleString('en')} ${unit} | \`npm run test:full -- ${name}\` | \`${digest}\` |`
+}
+
+/** The row as it stands in a text; undefined when there is none. */
+export function rowIn(text: string, { name }: Promised): string | undefined {
+  return text.split('\n').find((line) => line.includes(`\`npm run test:full -- ${name}\``))
+}

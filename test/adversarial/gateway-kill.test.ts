@@ -1,0 +1,188 @@
+import { randomBytes, randomUUID } from 'node:crypto'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { Agent, createServer, request, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as after } from 'node:timers/promises'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { verifyEvidence } from '../../src/apps/verify.ts'
+import type { EvidenceRecord } from '../../src/evidence/record.ts'
+import { issue, issuerOf, recordsIn } from '../support/gateway.ts'
+import { killableGateways } from '../support/gateway-kills.ts'
+import { seeded } from '../support/log-mutator.ts'
+import { modernCall, type Message } from '../support/wire.ts'
+
+const kills = Number(process.env['SLUICEGATE_KILLS'] ?? 50)
+const seed = Number(process.env['SLUICEGATE_SEED'] ?? Date.now() % 1_000_000)
+const workers = 6
+
+interface Call {
+  readonly traceId: string
+  readonly tool: string
+  readonly args: { readonly idemKey?: string; readonly name?: string }
+  /** What the agent got; absent when the gateway died first. */
+  got?: Message
+}
+
+const data = mkdtempSync(join(tmpdir(), 'sluicegate-kill-'))
+const agent = new Agent({ keepAlive: true })
+let services: Awaited<ReturnType<typeof startServices>>
+let token: string
+
+beforeAll(async () => {
+  services = await startServices()
+  token = issue(await issuerOf(data), {})
+  writeFileSync(join(data, 'sluicegate.yaml'), configuration(services.url))
+})
+afterAll(() => {
+  services.server.close()
+  services.server.closeAllConnections()
+  agent.destroy()
+  rmSync(data, { recursive: true, force: true })
+})
+
+it(`killed with SIGKILL ${kills} times under load, the gateway loses no call it answered and does no write twice`, async () => {
+  process.stdout.write(`gateway-kill: SLUICEGATE_SEED=${seed}\n`)
+  const random = seeded(seed)
+  const next = killableGateways(['--config', join(data, 'sluicegate.yaml'), '--data', data])
+  const calls: Call[] = []
+  for (let round = 0; round < kills; round++) {
+    const gateway = next()
+    const load = startLoad(await gateway.open(), calls, random)
+    await after(60 + random() * 140)
+    await gateway.kill()
+    await load
+  }
+
+  const last = next()
+  const mcp = await last.open()
+  const cut = calls.filter(({ got, tool, args }) => got === undefined && tool === 'flag.set' && args.name !== 'refused')
+  const done = new Map(services.effects)
+  for (const call of cut) call.got = await send(mcp, { ...call, traceId: randomBytes(16).toString('hex') })
+  expect(await last.stop()).toBe(0)
+
+  const answered = calls.filter((call) => call.got !== undefined && !cut.includes(call))
+  const records = await recordsIn(data)
+  const endings = new Map(records.filter(isEnding).map((record) => [record.traceId, record]))
+  expect(answered.length).toBeGreaterThan(kills)
+  expect(answered.filter(({ traceId }) => !endings.has(traceId))).toEqual([])
+  expect(answered.filter((call) => codeOf(call.got) !== endings.get(call.traceId)?.decision?.reasonCode)).toEqual([])
+
+  const of = (...types: string[]) => records.filter(({ type }) => types.includes(type))
+  const ended = of('call.outcome', 'call.unknown').filter(({ type, ext }) => type === 'call.unknown' || ext?.['intentSeq'])
+  expect(ended.map(({ req }) => req).sort()).toEqual(of('call.intent').map(({ req }) => req).sort())
+
+  // Each write that was cut off was not done and is done now, was done and kept, or nobody knows.
+  expect(cut.length).toBeGreaterThan(0)
+  for (const { got, args } of cut) {
+    const before = done.get(args.name ?? '') ?? 0
+    const kept = got?.result?.content?.[0]?.text?.startsWith('OK (idempotent)') === true
+    if (codeOf(got) === undefined) expect(before).toBe(kept ? 1 : 0)
+    else expect(codeOf(got)).toBe('outcome_unknown')
+  }
+  expect([...services.effects.values()].filter((times) => times !== 1)).toEqual([])
+
+  expect(await verifyEvidence({ path: data })).toMatchObject({ exitCode: 0, problems: [] })
+}, 180_000)
+
+it('a write that was cut off while the service worked on it answers outcome_unknown, to the same key and to no other', async () => {
+  const next = killableGateways(['--config', join(data, 'sluicegate.yaml'), '--data', data])
+  const first = next()
+  const held: Call = { traceId: randomBytes(16).toString('hex'), tool: 'flag.set', args: flag(`held_${randomUUID().slice(0, 8)}`) }
+  const lost = send(await first.open(), held)
+  while (!services.effects.has(held.args.name ?? '')) await after(5)
+  await first.kill()
+  expect(await lost).toBeUndefined()
+
+  const second = next()
+  const mcp = await second.open()
+  for (let attempt = 0; attempt < 2; attempt++) {
+    const got = await send(mcp, { ...held, traceId: randomBytes(16).toString('hex') })
+    expect(codeOf(got)).toBe('outcome_unknown')
+  }
+  const fresh = await send(mcp, { ...held, traceId: randomBytes(16).toString('hex'), args: flag(held.args.name?.replace('held', 'free') ?? '') })
+  await second.kill()
+  expect(codeOf(fresh)).toBeUndefined()
+  expect(services.effects.get(held.args.name ?? '')).toBe(1)
+  const unknown = (await recordsIn(data)).filter(({ type, traceId }) => type === 'call.unknown' && traceId === held.traceId)
+  expect(unknown).toHaveLength(1)
+}, 60_000)
+
+const isEnding = ({ type }: EvidenceRecord) => type === 'call.decision' || type === 'call.outcome'
+
+function codeOf(message: Message | undefined): string | undefined {
+  const said = message?.result?.structuredContent ?? message?.error?.data
+  return (said?.['denied'] as { code?: string } | undefined)?.code
+}
+
+const flag = (name: string) => ({ name, env: 'dev', rolloutPct: 5, idemKey: randomUUID() })
+
+/** Agents that call until the gateway is gone: writes, reads, and calls that are refused. */
+async function startLoad(mcp: string, calls: Call[], random: () => number): Promise<void> {
+  const work = async () => {
+    for (;;) {
+      const call = { traceId: randomBytes(16).toString('hex'), ...one(random()) }
+      calls.push(call)
+      const got = await send(mcp, call)
+      if (got === undefined) return
+      Object.assign(call, { got })
+    }
+  }
+  await Promise.all(Array.from({ length: workers }, work))
+}
+
+function one(dice: number): Pick<Call, 'tool' | 'args'> {
+  if (dice < 0.6) return { tool: 'flag.set', args: flag(`f_${randomUUID()}`) }
+  if (dice < 0.8) return { tool: 'flag.set', args: { ...flag('refused'), env: 'prod', rolloutPct: 50 } as object }
+  const day = `2025-08-${String(1 + Math.floor(dice * 28)).padStart(2, '0')}`
+  return { tool: 'orders.export', args: { from: day, to: day } as object }
+}
+
+/** The answer; undefined when the gateway went away instead. Nothing is sent twice. */
+function send(mcp: string, { tool, args, traceId }: Call): Promise<Message | undefined> {
+  const { body, headers } = modernCall(tool, args, { traceparent: `00-${traceId}-00f067aa0ba902b7-01` })
+  const all = { ...headers, authorization: `Bearer ${token}`, 'content-type': 'application/json', accept: 'application/json, text/event-stream' }
+  return new Promise((resolve) => {
+    const sent = request(mcp, { method: 'POST', agent, headers: all }, (response) => {
+      const pieces: Buffer[] = []
+      response.on('data', (piece: Buffer) => pieces.push(piece))
+      response.on('close', () => resolve(response.complete ? (JSON.parse(Buffer.concat(pieces).toString()) as Message) : undefined))
+      response.on('error', () => undefined)
+    })
+    sent.on('error', () => resolve(undefined))
+    sent.end(JSON.stringify(body))
+  })
+}
+
+/** Orders and flags that outlive the gateway, and count what was done to each flag. A flag named `held_…` is set and never answered. */
+async function startServices() {
+  const effects = new Map<string, number>()
+  const server: Server = createServer((asked, response) => {
+    asked.resume().on('end', () => {
+      const [, name, env] = /^\/flags\/([^/]+)\/([^/]+)$/.exec(asked.url ?? '') ?? []
+      if (name !== undefined) effects.set(name, (effects.get(name) ?? 0) + 1)
+      if (name?.startsWith('held_')) return
+      const set = { name, env, rolloutPct: 5, previousPct: 0, created: true, updatedAt: '2025-09-01T00:00:00Z' }
+      response.writeHead(200, { 'content-type': 'application/json' })
+      response.end(JSON.stringify(name === undefined ? { total: 0, orders: [] } : set))
+    })
+  })
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  return { server, effects, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` }
+}
+
+function configuration(url: string): string {
+  const service = `{ regions: { us-east: '${url}', eu-west: '${url}' } }`
+  return `
+mode: development
+listen: { port: 0 }
+admin: { port: 0 }
+auth: { tenants: { acme: { home: US } }, regions: { US: us-east, EU: eu-west } }
+services: { orders: ${service}, flags: ${service}, crm: ${service} }
+principals:
+  - { principal: 'agent:release', limits: { rpm: 1000000, burst: 1000000 }, stop_rules: { max_retries: 1000000 } }
+alerts: { sinks: [] }
+`
+}
