@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Appended } from './append.ts'
 import type { Audit } from './audit.ts'
@@ -15,27 +15,32 @@ import { benchStdio, type StdioResult, type StdioSubject } from './stdio.ts'
 
 const say = (what: string): void => void (process.stderr.isTTY && process.stderr.write(`bench: ${what}\n`))
 
-process.exitCode = await main(process.argv.slice(2))
+const code = await main(process.argv.slice(2)).catch((error: unknown) => complain((error as Error).message, 1))
+// After a failure servers may still be up; they end with this process.
+if (code !== 0) process.exit(code)
 
 async function main(args: readonly string[]): Promise<number> {
   const asked = read(args)
   if (typeof asked === 'string') return complain(asked, 3)
   const home = mkdtempSync(join(asked.directory, 'sluicegate-bench-'))
   const memory = tmpfsBeside(home)
-  try {
-    const { results, problems } = await run(asked, home, memory)
-    if (problems.length > 0) return complain(`The run does not count.\n${problems.join('\n')}`, 1)
-    process.stdout.write(reportText(results))
-    if (asked.json) process.stdout.write(`${JSON.stringify(summaryOf(results))}\n`)
-    return 0
-  } finally {
-    for (const made of [home, ...(memory === undefined ? [] : [memory])]) rmSync(made, { recursive: true })
-  }
+  process.once('SIGINT', () => process.exit(130))
+  process.once('exit', () => {
+    for (const made of [home, memory ?? home]) rmSync(made, { recursive: true, force: true })
+  })
+  const { results, problems } = await run(asked, home, memory)
+  if (problems.length > 0) return complain(`The run does not count.\n${problems.join('\n')}`, 1)
+  process.stdout.write(reportText(results))
+  if (asked.json) process.stdout.write(`${JSON.stringify(summaryOf(results))}\n`)
+  return 0
 }
 
 function read(args: readonly string[]): Asked | string {
   try {
-    return readOptions(args)
+    const asked = readOptions(args)
+    return existsSync(asked.directory)
+      ? asked
+      : `There is no directory ${asked.directory}. Make it, or choose another --dir.`
   } catch (error) {
     return `${(error as Error).message} (--json, --quick, --dir DIR, --profile DIR)`
   }

@@ -28,6 +28,19 @@ export const promises: readonly Promised[] = [
     module: ['src/evidence/*.ts', 'src/adapters/evidence-*.ts', 'src/adapters/files.ts'],
   },
   {
+    name: 'gateway-kill',
+    promise: 'Killed at any moment under load, the gateway loses no call it answered and does no write twice',
+    test: 'test/adversarial/gateway-kill.test.ts',
+    variable: 'SLUICEGATE_KILLS',
+    full: 500,
+    unit: 'SIGKILLs, 0 calls lost, 0 writes twice',
+    module: [
+      'src/call/{commit,deduplicate,handle,pipeline,record,stages}.ts',
+      'src/adapters/{evidence,state}-*.ts',
+      'src/evidence/{batch,chain,dangling,recover}.ts',
+    ],
+  },
+  {
     name: 'evidence-faults',
     promise: 'Whatever the disk does, the evidence log keeps what it acknowledged and verifies after the next start',
     test: 'test/property/evidence-log.test.ts',

@@ -168,6 +168,8 @@ async function servicesOf(
   config: Config,
   environment: Surroundings['environment'],
 ): Promise<GatewayOptions['services']> {
+  if (config.services === builtIn)
+    throw new ConfigError(['services: the bundled service API runs in `serve` and `demo` only.'])
   const services = Object.entries(config.services)
   const tokens = new Map<string, string>()
   for (const [name, { token }] of services) if (token) tokens.set(name, await readSecret(token, environment))

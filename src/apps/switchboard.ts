@@ -7,7 +7,6 @@ import { switches, type Ceilings, type Engaged } from '../control/switches.ts'
 import type { EvidenceEntry } from '../evidence/record.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { EvidenceLog } from '../ports/evidence-log.ts'
-import type { JsonObject } from '../ports/json.ts'
 import type { Signer } from '../ports/signer.ts'
 
 export interface SwitchboardParts {
@@ -103,5 +102,5 @@ function provisionalSwitches(clock: Clock) {
 const expiredEntry = (id: string): EvidenceEntry => ({ type: 'kill.release', ext: { id, reason: 'its time was up' } })
 
 function evidenceOf({ action, ...order }: Command): EvidenceEntry {
-  return { type: action === 'engage' ? 'kill.apply' : 'kill.release', ext: order as unknown as JsonObject }
+  return { type: action === 'engage' ? 'kill.apply' : 'kill.release', ext: order }
 }

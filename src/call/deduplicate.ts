@@ -38,7 +38,8 @@ async function claim({ state, clock, digest }: DeduplicateParts, call: Known): P
     })
   }
   const tool = call.checked.definition.name
-  const keyDigest = digest(call.who.tenant, idemKey)
+  // Services dedupe on it, so it names the tool too: one key given to two tools is two operations.
+  const keyDigest = digest(call.who.tenant, [tool, idemKey])
   const storeKey = `${call.who.tenant}/${tool}/${keyDigest}`
   const found = await state.claim(storeKey, digest(call.who.tenant, body), clock.nowMs())
   switch (found.kind) {

@@ -60,7 +60,7 @@ export function pipeline(options: { readonly stageTimeoutMs: number }): Pipeline
 
 function extend<Known extends Received>(steps: readonly Step[], stageTimeoutMs: number): Pipeline<Known> {
   return {
-    use: (name, stage) => extend([...steps, { name, stage: stage as Stage<never, object> }], stageTimeoutMs),
+    use: (name, stage) => extend([...steps, { name, stage }], stageTimeoutMs),
     run: (call) => run<Known>(steps, call, stageTimeoutMs),
   }
 }
@@ -89,9 +89,7 @@ async function judge({ name, stage }: Step, call: Received, timeoutMs: number): 
 
 /** Refuses what is no verdict: a bug in a stage must never look like a pass. */
 function checked(said: Verdict<object>, name: Part, call: Received): Verdict<object> {
-  return isVerdict(said as Partial<Said> | undefined, name, call)
-    ? said
-    : { kind: 'fail', refusal: broken(call.id, 'NotAVerdict') }
+  return isVerdict(said, name, call) ? said : { kind: 'fail', refusal: broken(call.id, 'NotAVerdict') }
 }
 
 /** What a verdict may hold, before anybody knows that it is one. */

@@ -1,6 +1,6 @@
 import type { Problem } from '../policy/document.ts'
 import { egressProblems } from '../tools/egress-lists.ts'
-import type { Config } from './schema.ts'
+import { builtIn, type Config } from './schema.ts'
 
 type At = (where: readonly (string | number)[], message: string) => Problem
 
@@ -33,8 +33,11 @@ function egress({ mode, egress: section }: Config, at: At): readonly Problem[] {
 }
 
 /** Production has no identities of its own making. */
-function production({ auth }: Config, at: At): readonly Problem[] {
+function production({ auth, services }: Config, at: At): readonly Problem[] {
   return [
+    ...(services === builtIn
+      ? [at(['services'], 'The bundled service API is made-up data for development; name your own services.')]
+      : []),
     ...(auth.issuers.length === 0
       ? [
           at(
@@ -80,6 +83,7 @@ function exposure({ listen, admin }: Config, at: At): readonly Problem[] {
 }
 
 function unserved({ services, auth }: Config, at: At): readonly Problem[] {
+  if (services === builtIn) return []
   return Object.entries(services).flatMap(([service, section]) =>
     Object.entries(auth.regions).flatMap(([region, backend]) =>
       Object.hasOwn(section.regions, backend)

@@ -39,7 +39,8 @@ export interface Config {
   /** Files, directories, `builtin`, and rules in place. */
   readonly policies: readonly (string | Readonly<Record<string, unknown>>)[]
   readonly tools: Readonly<Record<string, ToolSection>>
-  readonly services: Readonly<Record<string, ServiceSection>>
+  /** By name; `builtin` is the bundled service API of both regions, in development only. */
+  readonly services: typeof builtIn | Readonly<Record<string, ServiceSection>>
   readonly egress: EgressSection
   /** Ceilings of tenants; principals and tools carry their own. */
   readonly limits: { readonly tenants: Readonly<Record<string, Limits>> }
@@ -87,7 +88,7 @@ export function configSchema(place: Place): z.ZodType<Config> {
       .strictObject({ modes: notServed('say it in a policy rule: `redact: [{ field, mode }]`.').exactOptional() })
       .exactOptional(),
     tools: z.record(z.string().regex(/^[\w.-]{1,128}$/), toolSection).default({}),
-    services: z.record(name, serviceSection(place)).default({}),
+    services: servicesSection(place).prefault({}),
     upstreams: notServed('front another server with `sluicegate wrap` once it is there.').exactOptional(),
     catalog: notServed('tools are the built-in ones, pinned by the release.').exactOptional(),
     egress: egressSection,

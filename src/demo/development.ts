@@ -7,7 +7,7 @@ import { ConfigError, gatewayOptions, type Surroundings } from '../apps/from-con
 import { openGateway, type Gateway } from '../apps/gateway.ts'
 import type { GatewayOptions } from '../apps/options.ts'
 import { loadConfig, resolveConfig, type LoadedConfig } from '../config/load.ts'
-import type { Config } from '../config/schema.ts'
+import { builtIn, type Config, type ServiceSection } from '../config/schema.ts'
 import { placed } from '../policy/document.ts'
 import { startService, type Note, type Service } from './service/start.ts'
 import { regions, tenants, type Region } from './service/tenants.ts'
@@ -29,24 +29,34 @@ export interface Started {
   close(): Promise<void>
 }
 
-/** Opens a gateway as configured, or a development one with its own services. Refuses with every problem of the configuration. */
+/** Opens a gateway as configured, or a development one; brings the bundled services up where the configuration asks for them. */
 export async function start(asked: StartOptions): Promise<Started> {
-  await mkdir(asked.data, { recursive: true, mode: 0o700 })
   await using held = new AsyncDisposableStack()
+  const loaded = asked.file === undefined ? developmentConfig(asked) : loadConfig(asked.file)
+  const { config } = loaded
+  if (!config) throw new ConfigError(loaded.problems.map(placed))
+  await mkdir(asked.data, { recursive: true, mode: 0o700 })
   const token = randomBytes(32).toString('hex')
-  const services: Started['services'] = asked.file === undefined ? await startServices(token, asked.notes ?? []) : {}
+  const services: Started['services'] = config.services === builtIn ? await startServices(token, asked.notes ?? []) : {}
   for (const service of Object.values(services)) held.defer(() => service.close())
-  const loaded = asked.file === undefined ? developmentConfig(asked, services) : loadConfig(asked.file)
-  if (!loaded.config) throw new ConfigError(loaded.problems.map(placed))
-  const environment = asked.file === undefined ? { ...asked.environment, [tokenVariable]: token } : asked.environment
-  const options = await gatewayOptions(loaded, { ...asked, environment })
+  const served = config.services === builtIn ? { ...config, services: sectionsFor(services) } : config
+  const environment = { ...asked.environment, [tokenVariable]: token }
+  const options = await gatewayOptions({ ...loaded, config: served }, { ...asked, environment })
   const gateway = await openGateway(options)
   held.defer(() => gateway.close())
   const open = held.move()
-  return { config: loaded.config, options, gateway, services, close: () => open.disposeAsync() }
+  return { config: served, options, gateway, services, close: () => open.disposeAsync() }
 }
 
 const tokenVariable = 'SLUICEGATE_DEMO_SERVICE_TOKEN'
+
+function sectionsFor(services: Started['services']): Config['services'] {
+  const service: ServiceSection = {
+    regions: Object.fromEntries(Object.entries(services).map(([region, { url }]) => [region, url])),
+    token: { from: 'env', name: tokenVariable },
+  }
+  return { orders: service, flags: service, crm: service }
+}
 
 async function startServices(token: string, notes: readonly Note[]): Promise<Record<Region, Service>> {
   const tokens = { [token]: tenants }
@@ -63,9 +73,7 @@ async function startServices(token: string, notes: readonly Note[]): Promise<Rec
 }
 
 /** Development, on loopback: three tenants, two regions, the shipped rules; two of them may stop a session unasked. */
-function developmentConfig(asked: StartOptions, services: Readonly<Partial<Record<Region, Service>>>): LoadedConfig {
-  const urls = Object.fromEntries(Object.entries(services).map(([region, { url }]) => [region, url]))
-  const service = { regions: urls, token: `env:${tokenVariable}` }
+function developmentConfig(asked: StartOptions): LoadedConfig {
   const sections = {
     mode: 'development',
     auth: {
@@ -73,7 +81,7 @@ function developmentConfig(asked: StartOptions, services: Readonly<Partial<Recor
       regions: { EU: 'eu-west', US: 'us-east' },
       stdio: { grants: ['orders.read', 'flags.write:dev', 'flags.write:staging', 'web.fetch'] },
     },
-    services: { orders: service, flags: service, crm: service },
+    services: builtIn,
     detector: { stages: { default: 'shadow', rules: { tainted_sink: 'enforce', loop_arrest: 'enforce' } } },
     ...asked.over,
   }

@@ -88,7 +88,7 @@ const Repeat = z.strictObject({ times: z.int().min(1).max(1_000), every: Period,
 
 /** One value, or a list of them. */
 const oneOrMore = <T>(schema: z.ZodType<T>): z.ZodType<readonly T[]> =>
-  z.union([z.array(schema), schema.transform((one): readonly T[] => [one])]) as z.ZodType<readonly T[]>
+  z.union([z.array(schema), schema.transform((one): readonly T[] => [one])])
 
 /** The schema of one entry of `tests`. */
 export const Example: z.ZodType<Example> = z

@@ -139,7 +139,8 @@ async function release(
   const order = await bodyAs(ReleaseOrder, request)
   if (!order.ok) return refuse(response, 400, order.why)
   const released = await service.release(id, order.value.reason)
-  if (!released) return refuse(response, 404, 'No such switch is engaged. `sluicegate switch list` shows those that are.')
+  if (!released)
+    return refuse(response, 404, 'No such switch is engaged. `sluicegate switch list` shows those that are.')
   sendJson(response, 200, released)
 }
 

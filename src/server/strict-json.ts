@@ -114,6 +114,7 @@ function judgeNumber(token: string): string | undefined {
   if (!Number.isFinite(number)) return 'a number is too large'
   // 1e300 is an integer too: no canonical form can carry it, however it is spelled.
   if (Number.isInteger(number) && !Number.isSafeInteger(number)) return 'an integer is beyond 2^53'
-  if (!/^-?[0-9]+$/.test(token) && number !== 0 && token.replace(/[^0-9]/g, '').length > 40) return 'a number has too many digits'
+  if (!/^-?[0-9]+$/.test(token) && number !== 0 && token.replace(/[^0-9]/g, '').length > 40)
+    return 'a number has too many digits'
   return undefined
 }

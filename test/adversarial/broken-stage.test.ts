@@ -48,7 +48,9 @@ beforeAll(async () => {
   for (const { traceId, at, fault } of [...cases, ...idle]) planned.set(traceId, { at, fault })
   await Promise.all([...cases, ...idle].map(async (each) => (each.saw = await write(each))))
   planned.clear()
-  await Promise.all([...cases, ...idle].map(async (each) => (each.again = await write(each, randomBytes(16).toString('hex')))))
+  await Promise.all(
+    [...cases, ...idle].map(async (each) => (each.again = await write(each, randomBytes(16).toString('hex')))),
+  )
   records = await gate.records()
 }, 60_000)
 afterAll(() => gate.close())

@@ -55,7 +55,10 @@ function onDisk(traceId: string, ...types: string[]): boolean {
   return linesOf(traceId).some((line) => types.some((type) => line.includes(`"type":"${type}"`)))
 }
 
-const linesOf = (traceId: string) => segments().split('\n').filter((line) => line.includes(`"traceId":"${traceId}"`))
+const linesOf = (traceId: string) =>
+  segments()
+    .split('\n')
+    .filter((line) => line.includes(`"traceId":"${traceId}"`))
 
 interface Case {
   readonly title: string
@@ -82,10 +85,29 @@ const cases: readonly Case[] = [
     ends: 'upstream_failed',
     records: ['call.outcome'],
   },
-  { title: 'a denial', tool: 'flag.set', args: { ...flag('prod'), rolloutPct: 50 }, ends: 'ticket_required', records: ['call.decision'] },
-  { title: 'bad arguments', tool: 'flag.set', args: { name: 1 }, ends: 'invalid_arguments', records: ['call.decision'] },
+  {
+    title: 'a denial',
+    tool: 'flag.set',
+    args: { ...flag('prod'), rolloutPct: 50 },
+    ends: 'ticket_required',
+    records: ['call.decision'],
+  },
+  {
+    title: 'bad arguments',
+    tool: 'flag.set',
+    args: { name: 1 },
+    ends: 'invalid_arguments',
+    records: ['call.decision'],
+  },
   { title: 'an unknown tool', tool: 'flag.destroy', args: {}, ends: 'unknown_tool', records: ['call.decision'] },
-  { title: 'an attempt without a token', tool: 'flag.set', args: flag('dev'), ends: 'unauthenticated', records: ['call.decision'], token: 'x' },
+  {
+    title: 'an attempt without a token',
+    tool: 'flag.set',
+    args: flag('dev'),
+    ends: 'unauthenticated',
+    records: ['call.decision'],
+    token: 'x',
+  },
 ]
 
 describe('an answer', () => {
@@ -94,7 +116,13 @@ describe('an answer', () => {
     const { body, headers } = modernCall(tool, args, { traceparent: `00-${traceId}-00f067aa0ba902b7-01` })
     const answer = await rpc(gate.mcp, token ?? gate.token(), body, headers)
     // A caller without a token has no trace that anybody believes: its attempt is the last record.
-    const lines = token === undefined ? linesOf(traceId) : segments().split('\n').filter((line) => line[0] === '{').slice(-1)
+    const lines =
+      token === undefined
+        ? linesOf(traceId)
+        : segments()
+            .split('\n')
+            .filter((line) => line[0] === '{')
+            .slice(-1)
     expect(codeOf(answer) ?? 'ok').toBe(ends)
     const types = lines.map((line) => (JSON.parse(line.split('\t')[0] ?? '') as { type: string }).type)
     expect(types.filter((type) => type.startsWith('call.'))).toEqual(records)
@@ -113,7 +141,9 @@ describe('an answer', () => {
 })
 
 it('no write and nothing sent reaches a service before its intent is on the disk', () => {
-  const writes = arrivals.filter(({ traceId }) => linesOf(traceId).some((line) => /"effect":"(write|egress)"/.test(line)))
+  const writes = arrivals.filter(({ traceId }) =>
+    linesOf(traceId).some((line) => /"effect":"(write|egress)"/.test(line)),
+  )
   expect(writes.length).toBeGreaterThan(20)
   expect(writes.filter(({ intended }) => !intended)).toEqual([])
 })
@@ -125,7 +155,17 @@ describe('evidence, spans, alerts and metrics', () => {
     const name = canary('flag')
     const email = `${canary('mail')}@private.example`
     const token = gate.token({ sub: 'agent:release' })
-    const words = [idemKey, name, email, canary('path'), canary('query'), canary('body'), canary('goal'), canary('ticket'), canary('field')]
+    const words = [
+      idemKey,
+      name,
+      email,
+      canary('path'),
+      canary('query'),
+      canary('body'),
+      canary('goal'),
+      canary('ticket'),
+      canary('field'),
+    ]
     const [, , , path = '', query = '', text = '', goal = '', ticket = '', field = ''] = words
     const secret = `ghp_${'A1b2C3d4E5'.repeat(3)}F6g7H8`
     const meta = { 'io.sluicegate/plan': { id: 'plan-1', step: 1, goal } }
@@ -163,7 +203,13 @@ describe('evidence, spans, alerts and metrics', () => {
     const root = join(shop.data, 'streams')
     const logs = readdirSync(root, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.log'))
     const told = [...logs.map((name) => read(join(root, name))), read(join(shop.data, 'spans.jsonl'))].join('\n')
-    const personal = rows.flatMap(({ email, phone, name, orderId, cardToken }) => [email, phone, name, orderId, cardToken])
+    const personal = rows.flatMap(({ email, phone, name, orderId, cardToken }) => [
+      email,
+      phone,
+      name,
+      orderId,
+      cardToken,
+    ])
     expect(personal.length).toBeGreaterThan(100)
     expect(personal.filter((word) => word !== undefined && told.includes(word))).toEqual([])
   })

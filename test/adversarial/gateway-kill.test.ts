@@ -43,54 +43,70 @@ afterAll(() => {
   rmSync(data, { recursive: true, force: true })
 })
 
-it(`killed with SIGKILL ${kills} times under load, the gateway loses no call it answered and does no write twice`, async () => {
-  process.stdout.write(`gateway-kill: SLUICEGATE_SEED=${seed}\n`)
-  const random = seeded(seed)
-  const next = killableGateways(['--config', join(data, 'sluicegate.yaml'), '--data', data])
-  const calls: Call[] = []
-  for (let round = 0; round < kills; round++) {
-    const gateway = next()
-    const load = startLoad(await gateway.open(), calls, random)
-    await after(60 + random() * 140)
-    await gateway.kill()
-    await load
-  }
+it(
+  `killed with SIGKILL ${kills} times under load, the gateway loses no call it answered and does no write twice`,
+  async () => {
+    process.stdout.write(`gateway-kill: SLUICEGATE_SEED=${seed}\n`)
+    const random = seeded(seed)
+    const next = killableGateways(['--config', join(data, 'sluicegate.yaml'), '--data', data])
+    const calls: Call[] = []
+    for (let round = 0; round < kills; round++) {
+      const gateway = next()
+      const load = startLoad(await gateway.open(), calls, random)
+      await after(60 + random() * 140)
+      await gateway.kill()
+      await load
+    }
 
-  const last = next()
-  const mcp = await last.open()
-  const cut = calls.filter(({ got, tool, args }) => got === undefined && tool === 'flag.set' && args.name !== 'refused')
-  const done = new Map(services.effects)
-  for (const call of cut) call.got = await send(mcp, { ...call, traceId: randomBytes(16).toString('hex') })
-  expect(await last.stop()).toBe(0)
+    const last = next()
+    const mcp = await last.open()
+    const cut = calls.filter(
+      ({ got, tool, args }) => got === undefined && tool === 'flag.set' && args.name !== 'refused',
+    )
+    const done = new Map(services.effects)
+    for (const call of cut) call.got = await send(mcp, { ...call, traceId: randomBytes(16).toString('hex') })
+    expect(await last.stop()).toBe(0)
 
-  const answered = calls.filter((call) => call.got !== undefined && !cut.includes(call))
-  const records = await recordsIn(data)
-  const endings = new Map(records.filter(isEnding).map((record) => [record.traceId, record]))
-  expect(answered.length).toBeGreaterThan(kills)
-  expect(answered.filter(({ traceId }) => !endings.has(traceId))).toEqual([])
-  expect(answered.filter((call) => codeOf(call.got) !== endings.get(call.traceId)?.decision?.reasonCode)).toEqual([])
+    const answered = calls.filter((call) => call.got !== undefined && !cut.includes(call))
+    const records = await recordsIn(data)
+    const endings = new Map(records.filter(isEnding).map((record) => [record.traceId, record]))
+    expect(answered.length).toBeGreaterThan(kills)
+    expect(answered.filter(({ traceId }) => !endings.has(traceId))).toEqual([])
+    expect(answered.filter((call) => codeOf(call.got) !== endings.get(call.traceId)?.decision?.reasonCode)).toEqual([])
 
-  const of = (...types: string[]) => records.filter(({ type }) => types.includes(type))
-  const ended = of('call.outcome', 'call.unknown').filter(({ type, ext }) => type === 'call.unknown' || ext?.['intentSeq'])
-  expect(ended.map(({ req }) => req).sort()).toEqual(of('call.intent').map(({ req }) => req).sort())
+    const of = (...types: string[]) => records.filter(({ type }) => types.includes(type))
+    const ended = of('call.outcome', 'call.unknown').filter(
+      ({ type, ext }) => type === 'call.unknown' || ext?.['intentSeq'],
+    )
+    expect(ended.map(({ req }) => req).sort()).toEqual(
+      of('call.intent')
+        .map(({ req }) => req)
+        .sort(),
+    )
 
-  // Each write that was cut off was not done and is done now, was done and kept, or nobody knows.
-  expect(cut.length).toBeGreaterThan(0)
-  for (const { got, args } of cut) {
-    const before = done.get(args.name ?? '') ?? 0
-    const kept = got?.result?.content?.[0]?.text?.startsWith('OK (idempotent)') === true
-    if (codeOf(got) === undefined) expect(before).toBe(kept ? 1 : 0)
-    else expect(codeOf(got)).toBe('outcome_unknown')
-  }
-  expect([...services.effects.values()].filter((times) => times !== 1)).toEqual([])
+    // Each write that was cut off was not done and is done now, was done and kept, or nobody knows.
+    expect(cut.length).toBeGreaterThan(0)
+    for (const { got, args } of cut) {
+      const before = done.get(args.name ?? '') ?? 0
+      const kept = got?.result?.content?.[0]?.text?.startsWith('OK (idempotent)') === true
+      if (codeOf(got) === undefined) expect(before).toBe(kept ? 1 : 0)
+      else expect(codeOf(got)).toBe('outcome_unknown')
+    }
+    expect([...services.effects.values()].filter((times) => times !== 1)).toEqual([])
 
-  expect(await verifyEvidence({ path: data })).toMatchObject({ exitCode: 0, problems: [] })
-}, 180_000)
+    expect(await verifyEvidence({ path: data })).toMatchObject({ exitCode: 0, problems: [] })
+  },
+  60_000 + kills * 2_400,
+)
 
 it('a write that was cut off while the service worked on it answers outcome_unknown, to the same key and to no other', async () => {
   const next = killableGateways(['--config', join(data, 'sluicegate.yaml'), '--data', data])
   const first = next()
-  const held: Call = { traceId: randomBytes(16).toString('hex'), tool: 'flag.set', args: flag(`held_${randomUUID().slice(0, 8)}`) }
+  const held: Call = {
+    traceId: randomBytes(16).toString('hex'),
+    tool: 'flag.set',
+    args: flag(`held_${randomUUID().slice(0, 8)}`),
+  }
   const lost = send(await first.open(), held)
   while (!services.effects.has(held.args.name ?? '')) await after(5)
   await first.kill()
@@ -102,11 +118,17 @@ it('a write that was cut off while the service worked on it answers outcome_unkn
     const got = await send(mcp, { ...held, traceId: randomBytes(16).toString('hex') })
     expect(codeOf(got)).toBe('outcome_unknown')
   }
-  const fresh = await send(mcp, { ...held, traceId: randomBytes(16).toString('hex'), args: flag(held.args.name?.replace('held', 'free') ?? '') })
+  const fresh = await send(mcp, {
+    ...held,
+    traceId: randomBytes(16).toString('hex'),
+    args: flag(held.args.name?.replace('held', 'free') ?? ''),
+  })
   await second.kill()
   expect(codeOf(fresh)).toBeUndefined()
   expect(services.effects.get(held.args.name ?? '')).toBe(1)
-  const unknown = (await recordsIn(data)).filter(({ type, traceId }) => type === 'call.unknown' && traceId === held.traceId)
+  const unknown = (await recordsIn(data)).filter(
+    ({ type, traceId }) => type === 'call.unknown' && traceId === held.traceId,
+  )
   expect(unknown).toHaveLength(1)
 }, 60_000)
 
@@ -143,12 +165,19 @@ function one(dice: number): Pick<Call, 'tool' | 'args'> {
 /** The answer; undefined when the gateway went away instead. Nothing is sent twice. */
 function send(mcp: string, { tool, args, traceId }: Call): Promise<Message | undefined> {
   const { body, headers } = modernCall(tool, args, { traceparent: `00-${traceId}-00f067aa0ba902b7-01` })
-  const all = { ...headers, authorization: `Bearer ${token}`, 'content-type': 'application/json', accept: 'application/json, text/event-stream' }
+  const all = {
+    ...headers,
+    authorization: `Bearer ${token}`,
+    'content-type': 'application/json',
+    accept: 'application/json, text/event-stream',
+  }
   return new Promise((resolve) => {
     const sent = request(mcp, { method: 'POST', agent, headers: all }, (response) => {
       const pieces: Buffer[] = []
       response.on('data', (piece: Buffer) => pieces.push(piece))
-      response.on('close', () => resolve(response.complete ? (JSON.parse(Buffer.concat(pieces).toString()) as Message) : undefined))
+      response.on('close', () =>
+        resolve(response.complete ? (JSON.parse(Buffer.concat(pieces).toString()) as Message) : undefined),
+      )
       response.on('error', () => undefined)
     })
     sent.on('error', () => resolve(undefined))

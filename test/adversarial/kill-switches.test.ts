@@ -61,7 +61,13 @@ const drills: readonly Drill[] = [
   { kind: 'session', code: 'session_killed', target: sessionOf, stopped: read, goesOn: () => read(stranger) },
   { kind: 'tool', code: 'quarantined', target: () => 'flag.set', stopped: (as) => write(as), goesOn: read },
   { kind: 'read-only', code: 'read_only', target: () => 'all', stopped: (as) => write(as), goesOn: read },
-  { kind: 'read-only', code: 'read_only', target: () => 'acme', stopped: (as) => write(as), goesOn: () => write(stranger) },
+  {
+    kind: 'read-only',
+    code: 'read_only',
+    target: () => 'acme',
+    stopped: (as) => write(as),
+    goesOn: () => write(stranger),
+  },
   {
     kind: 'egress',
     code: 'egress_denied',
@@ -71,7 +77,13 @@ const drills: readonly Drill[] = [
   },
   { kind: 'tenant', code: 'tenant_halted', target: () => 'acme', stopped: read, goesOn: () => read(stranger) },
   { kind: 'grant', code: 'scope_missing', target: () => 'flags.write:dev', stopped: (as) => write(as) },
-  { kind: 'grant', code: 'scope_missing', target: ({ sub }) => `${sub}/flags.write:dev`, stopped: (as) => write(as), goesOn: () => write(stranger) },
+  {
+    kind: 'grant',
+    code: 'scope_missing',
+    target: ({ sub }) => `${sub}/flags.write:dev`,
+    stopped: (as) => write(as),
+    goesOn: () => write(stranger),
+  },
   { kind: 'catalog', code: 'quarantined', target: () => 'all', stopped: read },
   { kind: 'catalog', code: 'quarantined', target: () => 'acme', stopped: read, goesOn: () => read(stranger) },
   { kind: 'approval', code: 'approval_required', target: () => 'all', stopped: (as) => write(as), goesOn: read },
@@ -90,11 +102,14 @@ describe.each(drills)('a $kind switch that ends calls with $code', ({ kind, code
     expect((await stopped(as)).ended).not.toBe(code)
 
     const records = await gate.records()
-    const about = (type: string) => records.filter((one) => one.type === type && [one.ext?.['id'], one.ext?.['switchId']].includes(id))
-    expect(about('kill.apply')).toMatchObject([{ ext: { kind, target: aimed, reason: 'a drill', issuedBy: { kind: 'operator' } } }])
+    const about = (type: string) =>
+      records.filter((one) => one.type === type && [one.ext?.['id'], one.ext?.['switchId']].includes(id))
+    expect(about('kill.apply')).toMatchObject([
+      { ext: { kind, target: aimed, reason: 'a drill', issuedBy: { kind: 'operator' } } },
+    ])
     expect(about('switch.enforced')).toMatchObject([{ actor: { id: as.sub }, ext: { code, kind } }])
     expect(about('kill.release')).toMatchObject([{ ext: { reason: 'drill over' } }])
-    const refused = records.find(({ type, ext }) => type === 'call.decision' && ext?.['switchId'] === id)
+    const refused = records.find(({ type, ext }) => /^call\.(decision|outcome)$/.test(type) && ext?.['switchId'] === id)
     expect(refused?.decision).toMatchObject({ effect: 'deny', reasonCode: code })
   })
 })
@@ -126,8 +141,8 @@ describe('switches', () => {
     const ends = [await read(as), await write(as), await write(as)].map(({ ended }) => ended)
     expect(ends).toContain('rate_limited')
     await release(id)
-    const raised = await engage('limits', 'agent:eager', { set: { rpm: 1_000_000, concurrency: 1_000_000 } })
-    const many = await Promise.all(Array.from({ length: 40 }, () => write(as)))
+    const raised = await engage('limits', 'agent:greedy', { set: { rpm: 1_000_000, concurrency: 1_000_000 } })
+    const many = await Promise.all(Array.from({ length: 40 }, () => write({ sub: 'agent:greedy' })))
     expect(many.some(({ ended }) => ended === 'concurrency_limited')).toBe(true)
     await release(raised)
   })
@@ -150,9 +165,12 @@ describe('switches', () => {
   it('end by themselves when their time is up, and say so', async () => {
     const as: Caller = { sub: 'agent:brief' }
     const id = await engage('tool', 'orders.export', { ttlMs: 1000 })
-    expect((await read(as)).structured).toMatchObject({ denied: { code: 'quarantined', retryAfterMs: expect.any(Number) as number } })
+    expect((await read(as)).structured).toMatchObject({
+      denied: { code: 'quarantined', retryAfterMs: expect.any(Number) as number },
+    })
     while ((await read(as)).ended === 'quarantined') await after(100)
-    const released = async () => (await gate.records()).some(({ type, ext }) => type === 'kill.release' && ext?.['id'] === id)
+    const released = async () =>
+      (await gate.records()).some(({ type, ext }) => type === 'kill.release' && ext?.['id'] === id)
     while (!(await released())) await after(100)
     expect((await admin('GET', '/api/v1/switches')).text).not.toContain(id)
   })
@@ -165,7 +183,9 @@ describe('switches', () => {
     await gate.close()
     gate = await openTestGateway({ data, over })
     expect((await read(as)).ended).toBe('session_killed')
-    const { switches } = JSON.parse((await admin('GET', '/api/v1/switches')).text) as { switches: readonly { id: string }[] }
+    const { switches } = JSON.parse((await admin('GET', '/api/v1/switches')).text) as {
+      switches: readonly { id: string }[]
+    }
     expect(switches.map(({ id }) => id)).toEqual([killed])
     await release(killed)
     expect((await read(as)).ended).toBe('ok')
@@ -189,7 +209,8 @@ describe('the admin listener', () => {
   })
 
   it('answers health to everybody', async () => {
-    for (const path of ['/healthz', '/readyz']) expect((await send(`${gate.admin}${path}`, { method: 'GET' })).status).toBe(200)
+    for (const path of ['/healthz', '/readyz'])
+      expect((await send(`${gate.admin}${path}`, { method: 'GET' })).status).toBe(200)
   })
 
   it.each([
@@ -226,7 +247,10 @@ describe('the switch command', () => {
     expect(engaged).toMatchObject({ code: 0, stderr: '' })
     const { id } = JSON.parse(engaged.stdout) as { id: string }
     expect((await write(as)).ended).toBe('quarantined')
-    const [listed, released] = [await ran('switch', 'list', ...where), await ran('switch', 'release', id, '--reason', 'done', ...where)]
+    const [listed, released] = [
+      await ran('switch', 'list', ...where),
+      await ran('switch', 'release', id, '--reason', 'done', ...where),
+    ]
     expect(listed.stdout).toMatch(/tool flag\.set, \d+ s left: by hand/)
     expect(released).toMatchObject({ code: 0, stdout: `Released ${id}.\n` })
     expect((await write(as)).ended).toBe('ok')

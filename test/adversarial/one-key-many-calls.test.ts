@@ -59,7 +59,12 @@ describe('one idempotency key', () => {
     const idemKey = randomUUID()
     const first = await gate.call('flag.set', flag({ idemKey }))
     const other = await gate.call('flag.set', flag({ idemKey }), { as: { tenant: 'initech' } })
-    const tool = await gate.call('crm.bulk_update', { segment: 'trial', set: { status: 'active' }, count: 1000, idemKey })
+    const tool = await gate.call('crm.bulk_update', {
+      segment: 'trial',
+      set: { status: 'active' },
+      count: 1000,
+      idemKey,
+    })
     expect([first, other, tool].map(({ ended, text }) => [ended, text.startsWith('OK (idempotent)')])).toEqual([
       ['ok', false],
       ['ok', false],
@@ -81,7 +86,10 @@ describe('one idempotency key', () => {
     const idemKey = randomUUID()
     const before = gate.requests().length
     await gate.call('flag.set', flag({ idemKey }))
-    const [request] = gate.requests().slice(before).filter(({ method }) => method === 'PUT')
+    const [request] = gate
+      .requests()
+      .slice(before)
+      .filter(({ method }) => method === 'PUT')
     const operation = gate.requests().at(-1)?.operationId ?? request?.operationId
     expect(operation).toMatch(/^[0-9a-f]{64}$/)
     expect(JSON.stringify(gate.requests())).not.toContain(idemKey)

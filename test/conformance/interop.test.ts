@@ -48,7 +48,8 @@ describe.each(doors)('the $kind SDK client over $door', ({ kind, door }) => {
 
   it('agrees on its revision', () => {
     expect(client().server).toBe('sluicegate')
-    if (client().protocol !== undefined) expect(client().protocol).toBe(kind === 'v2 modern' ? '2026-07-28' : '2025-11-25')
+    if (client().protocol !== undefined)
+      expect(client().protocol).toBe(kind === 'v2 modern' ? '2026-07-28' : '2025-11-25')
   })
 
   it('lists the tools, in their fixed order', async () => {
@@ -78,7 +79,13 @@ describe.each(doors)('the $kind SDK client over $door', ({ kind, door }) => {
   })
 
   it('is told which field it does not know', async () => {
-    const got = await client().call('flag.set', { name: 'f', env: 'dev', rolloutPct: 5, evil: 1, idemKey: randomUUID() })
+    const got = await client().call('flag.set', {
+      name: 'f',
+      env: 'dev',
+      rolloutPct: 5,
+      evil: 1,
+      idemKey: randomUUID(),
+    })
     expect(got).toMatchObject({ ok: false, structured: { denied: { code: 'invalid_arguments', field: 'evil' } } })
     expect(got.text).toMatch(/unknown field evil/i)
   })

@@ -128,10 +128,15 @@ describe('a killed session of the 2025 revision', () => {
   it('stays killed after the agent opens another, or calls without one', async () => {
     const token = gate.token({ sub: 'agent:looping', sid: '' })
     const session = await open(token)
-    expect((await rpc(gate.mcp, token, legacyCall('orders.export', week), session)).message.result?.isError).toBeUndefined()
+    expect(
+      (await rpc(gate.mcp, token, legacyCall('orders.export', week), session)).message.result?.isError,
+    ).toBeUndefined()
     const target = (await gate.records()).findLast(({ actor }) => actor?.id === 'agent:looping')?.session ?? ''
     expect(target).toMatch(/^[0-9a-f]{12}-m[0-9a-f]{12}$/)
-    await gate.started.gateway.switches.engage({ kind: 'session', target, reason: 'test' }, { kind: 'operator', name: 'test' })
+    await gate.started.gateway.switches.engage(
+      { kind: 'session', target, reason: 'test' },
+      { kind: 'operator', name: 'test' },
+    )
     expect(codeOf(await rpc(gate.mcp, token, legacyCall('orders.export', week), session))).toBe('session_killed')
     const again = await open(token)
     expect(again).not.toEqual(session)
@@ -154,14 +159,19 @@ describe('the HTTP edge', () => {
     const { body, headers: version } = modernCall('orders.export', week)
     const answer = await send(gate.mcp, { headers: { ...version, ...headers }, body: JSON.stringify(body) })
     expect([answer.status, codeOf(answer)]).toEqual([401, 'unauthenticated'])
-    expect(answer.headers['www-authenticate']).toContain(`resource_metadata="${gate.mcp.replace('/mcp', '')}/.well-known/`)
+    expect(answer.headers['www-authenticate']).toContain(
+      `resource_metadata="${gate.mcp.replace('/mcp', '')}/.well-known/`,
+    )
     expect(answer.message.id).toBe(1)
   })
 
   it('refuses two Authorization headers, even when both are valid', async () => {
     const { body, headers } = modernCall('orders.export', week)
     const good = `Bearer ${gate.token()}`
-    const answer = await send(gate.mcp, { headers: { ...headers, authorization: [good, good] }, body: JSON.stringify(body) })
+    const answer = await send(gate.mcp, {
+      headers: { ...headers, authorization: [good, good] },
+      body: JSON.stringify(body),
+    })
     expect(answer.status).toBe(401)
   })
 
@@ -174,7 +184,10 @@ describe('the HTTP edge', () => {
   it('challenges the holder of a revoked token', async () => {
     const token = gate.token({ sub: 'agent:revoked' })
     const { jti } = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()) as { jti: string }
-    await gate.started.gateway.switches.engage({ kind: 'token', target: jti, reason: 'test' }, { kind: 'operator', name: 'test' })
+    await gate.started.gateway.switches.engage(
+      { kind: 'token', target: jti, reason: 'test' },
+      { kind: 'operator', name: 'test' },
+    )
     const answer = await call('orders.export', week, token)
     expect([answer.status, codeOf(answer)]).toEqual([401, 'unauthenticated'])
     expect(answer.headers['www-authenticate']).toMatch(/^Bearer error="invalid_token", resource_metadata=/)
@@ -208,7 +221,9 @@ describe('the HTTP edge', () => {
   it('refuses a request without Host, or with two', async () => {
     for (const [, url] of listeners()) {
       const { port, pathname } = new URL(url ?? '')
-      expect(await raw(Number(port), `GET ${pathname} HTTP/1.1\r\nConnection: close\r\n\r\n`)).toMatch(/^HTTP\/1\.1 40[03] /)
+      expect(await raw(Number(port), `GET ${pathname} HTTP/1.1\r\nConnection: close\r\n\r\n`)).toMatch(
+        /^HTTP\/1\.1 40[03] /,
+      )
       const twice = `GET ${pathname} HTTP/1.1\r\nHost: 127.0.0.1\r\nHost: attacker.example\r\nConnection: close\r\n\r\n`
       expect(await raw(Number(port), twice)).toMatch(/^HTTP\/1\.1 40[03] /)
     }
@@ -217,7 +232,10 @@ describe('the HTTP edge', () => {
   it('refuses a batch with 400, whichever the revision', async () => {
     const batch = JSON.stringify([legacyCall('orders.export', week), legacyCall('orders.export', week, 2)])
     for (const more of [{}, { 'mcp-protocol-version': '2025-03-26' }, modernCall('orders.export', week).headers]) {
-      const answer = await send(gate.mcp, { headers: { authorization: `Bearer ${gate.token()}`, ...more }, body: batch })
+      const answer = await send(gate.mcp, {
+        headers: { authorization: `Bearer ${gate.token()}`, ...more },
+        body: batch,
+      })
       expect([answer.status, answer.message.error?.code]).toEqual([400, -32600])
     }
   })
@@ -234,7 +252,10 @@ describe('the HTTP edge', () => {
 
   it.each(ambiguous())('refuses %s with 400', async (_what, text, why) => {
     const { headers } = modernCall('flag.set', {})
-    const answer = await send(gate.mcp, { headers: { authorization: `Bearer ${gate.token()}`, ...headers }, body: text })
+    const answer = await send(gate.mcp, {
+      headers: { authorization: `Bearer ${gate.token()}`, ...headers },
+      body: text,
+    })
     expect([answer.status, answer.message.error?.code]).toEqual([400, -32700])
     expect(answer.message.error?.message).toMatch(why)
   })
@@ -246,17 +267,31 @@ describe('the HTTP edge', () => {
   })
 
   it('gives every answer the headers that keep it from caches and sniffers', async () => {
-    const answers = [await call('orders.export', week), await call('orders.export', week, 'x'), await send(gate.mcp, { body: '[]' })]
+    const answers = [
+      await call('orders.export', week),
+      await call('orders.export', week, 'x'),
+      await send(gate.mcp, { body: '[]' }),
+    ]
     for (const { headers } of answers)
-      expect(headers).toMatchObject({ 'cache-control': expect.stringMatching(/no-store|no-cache/) as string, 'x-content-type-options': 'nosniff' })
+      expect(headers).toMatchObject({
+        'cache-control': expect.stringMatching(/no-store|no-cache/) as string,
+        'x-content-type-options': 'nosniff',
+      })
   })
 
   it('never blames itself for what a caller sends', async () => {
     const token = { authorization: `Bearer ${gate.token()}` }
-    const body = fc.oneof(fc.json(), fc.json().map((params) => `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":${params}}`), fc.string())
+    const body = fc.oneof(
+      fc.json(),
+      fc.json().map((params) => `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":${params}}`),
+      fc.string(),
+    )
     await fc.assert(
       fc.asyncProperty(body, fc.boolean(), async (text, session) => {
-        const answer = await send(gate.mcp, { headers: { ...token, ...(session && { 'mcp-session-id': 'x' }) }, body: text })
+        const answer = await send(gate.mcp, {
+          headers: { ...token, ...(session && { 'mcp-session-id': 'x' }) },
+          body: text,
+        })
         expect(answer.status).toBeGreaterThanOrEqual(200)
         expect(answer.status).toBeLessThan(500)
         expect(answer.message.error?.code).not.toBe(-32603)
@@ -278,7 +313,10 @@ describe('MCP over stdio', () => {
     data = mkdtempSync(join(tmpdir(), 'sluicegate-stdio-'))
     // Somebody's library prints whatever it likes, from the moment the guard stands.
     const noise = `setInterval(() => { if (process.stdout.fd !== 1) { console.log('stray'); process.stdout.write('stray\\n') } }, 20).unref()`
-    server = run(['serve', '--stdio', '--data', data], {}, ['--import', `data:text/javascript,${encodeURIComponent(noise)}`])
+    server = run(['serve', '--stdio', '--data', data], {}, [
+      '--import',
+      `data:text/javascript,${encodeURIComponent(noise)}`,
+    ])
     say(JSON.stringify(initialize))
     await reply(0)
     say(JSON.stringify({ jsonrpc: '2.0', method: 'notifications/initialized' }))
@@ -290,11 +328,22 @@ describe('MCP over stdio', () => {
 
   it('takes a local process without a token for agent:local, with the grants configured for it', async () => {
     say(JSON.stringify({ jsonrpc: '2.0', id: 'list', method: 'tools/list' }))
-    expect((await reply('list')).result?.tools?.map(({ name }) => name)).toEqual(['orders.export', 'flag.set', 'web.fetchSafe'])
+    expect((await reply('list')).result?.tools?.map(({ name }) => name)).toEqual([
+      'orders.export',
+      'flag.set',
+      'web.fetchSafe',
+    ])
     say(JSON.stringify(legacyCall('flag.set', flag({ env: 'prod' }), 'prod')))
-    expect((await reply('prod')).result).toMatchObject({ isError: true, structuredContent: { denied: { code: 'scope_missing' } } })
+    expect((await reply('prod')).result).toMatchObject({
+      isError: true,
+      structuredContent: { denied: { code: 'scope_missing' } },
+    })
     const [record] = (await recordsIn(data)).filter(({ type }) => type === 'call.decision')
-    expect(record).toMatchObject({ tenant: 'local', actor: { id: 'agent:local' }, session: expect.stringMatching(/-p/) as string })
+    expect(record).toMatchObject({
+      tenant: 'local',
+      actor: { id: 'agent:local' },
+      session: expect.stringMatching(/-p/) as string,
+    })
   })
 
   it.each(ambiguous())('refuses %s', async (_what, text, why) => {
@@ -353,6 +402,9 @@ function raw(port: number, text: string): Promise<string> {
   return new Promise((resolve, reject) => {
     const socket = connectSocket(port, '127.0.0.1', () => socket.write(text))
     let got = ''
-    socket.on('data', (piece) => (got += piece.toString())).on('close', () => resolve(got)).on('error', reject)
+    socket
+      .on('data', (piece) => (got += piece.toString()))
+      .on('close', () => resolve(got))
+      .on('error', reject)
   })
 }

@@ -24,7 +24,9 @@ describe('the documents’ test ideas', () => {
     expect(saw.text).toMatch(/DENY/)
     expect(saw.text).toMatch(/Denied: .*10 % of prod/)
     expect(saw.structured).toMatchObject({ denied: { code: 'ticket_required', field: 'ticket' } })
-    expect((await flag({ env: 'prod', rolloutPct: 50, ticket: 'CHG-1', idemKey: randomUUID() })).ended).toBe('ticket_required')
+    expect((await flag({ env: 'prod', rolloutPct: 50, ticket: 'CHG-1', idemKey: randomUUID() })).ended).toBe(
+      'ticket_required',
+    )
     expect(changes()).toBe(before)
   })
 
@@ -32,7 +34,11 @@ describe('the documents’ test ideas', () => {
     const saw = await flag({ env: 'dev', rolloutPct: 5, evil: 'oops', idemKey: randomUUID() })
     expect(saw.text).toMatch(/unknown field evil/i)
     expect(saw.wire).not.toContain('oops')
-    const deep = await gate.call('crm.bulk_update', { segment: 'trial', set: { status: 'active', role: 'admin' }, count: 1 })
+    const deep = await gate.call('crm.bulk_update', {
+      segment: 'trial',
+      set: { status: 'active', role: 'admin' },
+      count: 1,
+    })
     expect(deep.text).toMatch(/unknown field set\.role/i)
   })
 
@@ -57,7 +63,7 @@ describe('the documents’ test ideas', () => {
   })
 
   it.each([['50'], [null], [[50]], [{ $gt: 0 }], [true], ['']])('refuses %j as a percentage', async (rolloutPct) => {
-    const saw = await flag({ env: 'dev', rolloutPct: rolloutPct as never, idemKey: randomUUID() })
+    const saw = await flag({ env: 'dev', rolloutPct, idemKey: randomUUID() })
     expect(saw.structured).toMatchObject({ denied: { code: 'invalid_arguments', field: 'rolloutPct' } })
   })
 
@@ -127,7 +133,9 @@ describe('the documents’ test ideas', () => {
     const args = { from: '2025-09-01', to: '2025-09-01' }
     for (const field of ['tenant', 'tenantId', 'x-tenant'])
       expect((await gate.call('orders.export', { ...args, [field]: 'globex' })).text).toMatch(/unknown field/i)
-    expect((await gate.call('orders.export', args, { as: { tenant: 'globex', region: 'US' } })).ended).toBe('region_unavailable')
+    expect((await gate.call('orders.export', args, { as: { tenant: 'globex', region: 'US' } })).ended).toBe(
+      'region_unavailable',
+    )
     expect((await gate.call('orders.export', args, { as: { tenant: 'umbrella' } })).ended).toBe('region_unavailable')
     const own = await gate.call('orders.export', args, { as: { tenant: 'globex' } })
     expect(own.wire).toContain('globex-eu-')

@@ -18,7 +18,11 @@ export interface Run extends AsyncDisposable {
 }
 
 /** Starts the program with these arguments. Killed when the test is done with it. */
-export function run(args: readonly string[], env: Readonly<Record<string, string>> = {}, execArgv: readonly string[] = []): Run {
+export function run(
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+  execArgv: readonly string[] = [],
+): Run {
   const child = spawn(process.execPath, [...execArgv, program, ...args], {
     stdio: ['pipe', 'pipe', 'pipe'],
     env: { ...process.env, NO_COLOR: '1', ...env },

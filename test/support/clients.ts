@@ -65,9 +65,9 @@ export async function refusal(kind: ClientKind, door: Door): Promise<Got> {
 
 function clientOf(kind: ClientKind): AnyClient {
   const info = { name: `interop ${kind}`, version: '1.0.0' }
-  if (kind === 'v1') return new FirstClient(info) as unknown as AnyClient
+  if (kind === 'v1') return new FirstClient(info)
   const mode = kind === 'v2 modern' ? ({ pin: '2026-07-28' } as const) : ('legacy' as const)
-  return new ModernClient(info, { versionNegotiation: { mode } }) as unknown as AnyClient
+  return new ModernClient(info, { versionNegotiation: { mode } })
 }
 
 function transportOf(kind: ClientKind, door: Door): object {

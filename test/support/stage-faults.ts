@@ -82,7 +82,7 @@ export function breaking(stages: Stages): Stages {
     const run = stage as (call: never) => unknown
     return [name, broken(name as Breakable, run)]
   })
-  return Object.fromEntries(wrapped) as unknown as Stages
+  return Object.fromEntries(wrapped) as Stages
 }
 
 function broken(name: Breakable, run: (call: never) => unknown) {
