@@ -70,20 +70,28 @@ describe('the architecture', () => {
   it('keeps clocks, randomness and the environment out of the core', () => {
     const core = filesIn(src).filter((file) => depthOf(folderOf(file)) >= coreDepth)
     const reading = core.filter((file) =>
-      /\b(Date\.now\(|new Date\(\)|Math\.random\(|process\.(env|hrtime|argv|cwd)|performance\.now\()/.test(readFileSync(file, 'utf8')),
+      /\b(Date\.now\(|new Date\(\)|Math\.random\(|process\.(env|hrtime|argv|cwd)|performance\.now\()/.test(
+        readFileSync(file, 'utf8'),
+      ),
     )
     expect(reading.map(name)).toEqual([])
   })
 
   it('keeps the independent verifier independent', () => {
-    const verifier = readdirSync(join(root, 'verifier')).map((file) => readFileSync(join(root, 'verifier', file), 'utf8'))
+    const verifier = readdirSync(join(root, 'verifier')).map((file) =>
+      readFileSync(join(root, 'verifier', file), 'utf8'),
+    )
     expect(verifier.filter((text) => /from\s+'\.\.?\/.*src\//.test(text))).toEqual([])
   })
 
   it('names every span and attribute in one file', () => {
     const spelled = filesIn(src)
       .filter((file) => !file.endsWith(join('telemetry', 'names.ts')))
-      .filter((file) => /'(agent\.plan|mcp\.tool\.invoke|policy\.evaluate|service\.api\.call|dlp\.redact)'/.test(readFileSync(file, 'utf8')))
+      .filter((file) =>
+        /'(agent\.plan|mcp\.tool\.invoke|policy\.evaluate|service\.api\.call|dlp\.redact)'/.test(
+          readFileSync(file, 'utf8'),
+        ),
+      )
     expect(spelled.map(name)).toEqual([])
   })
 })

@@ -53,7 +53,12 @@ export interface ServiceClient {
 export function serviceClient(options: ServiceClientOptions): ServiceClient {
   const { timeoutMs = 10_000, socketsMax = 32 } = options
   const { sleep = async (ms, signal) => wait(ms, undefined, { signal }) } = options
-  const agent = new Agent({ connections: socketsMax, connect: { timeout: timeoutMs }, headersTimeout: 0, bodyTimeout: 0 })
+  const agent = new Agent({
+    connections: socketsMax,
+    connect: { timeout: timeoutMs },
+    headersTimeout: 0,
+    bodyTimeout: 0,
+  })
   const call = (context: ServiceContext, request: ServiceRequest) =>
     within(timeoutMs, sleep, context.signal, (signal) => tried({ ...options, sleep, agent }, context, request, signal))
   const client = (context: ServiceContext) => (request: ServiceRequest) => traced(context, request, call)

@@ -81,11 +81,7 @@ export async function ticketsFile(options: { readonly file: string }): Promise<T
   }
 }
 
-function counts(
-  ticket: Ticket,
-  who: { readonly tenant: string; readonly subject: string },
-  nowMs: number,
-): boolean {
+function counts(ticket: Ticket, who: { readonly tenant: string; readonly subject: string }, nowMs: number): boolean {
   return (
     ticket.state === 'approved' &&
     nowMs < ticket.expires &&

@@ -85,7 +85,7 @@ export function embeddedDetector(parts: EmbeddedDetectorParts): EmbeddedDetector
 }
 
 /** Lists that rules refer to by name. Rules are opened with the same ones. */
-export const listsOf = ({ bulk }: GatewayOptions['egress']): Lists => ({ bulk_vendors: bulk, core_vendors: bulk })
+const listsOf = ({ bulk }: GatewayOptions['egress']): Lists => ({ bulk_vendors: bulk, core_vendors: bulk })
 
 /** A record the detector cannot read is a fault to report, never a reason to stop following. */
 function judge(

@@ -29,7 +29,7 @@ export interface Stages {
 }
 
 /** Every call passes these, in this order, before any tool runs. */
-export function gates(stage: Stages, stageTimeoutMs: number): Pipeline<Ready> {
+function gates(stage: Stages, stageTimeoutMs: number): Pipeline<Ready> {
   return pipeline({ stageTimeoutMs })
     .use('authenticate', stage.authenticate) // who is calling?
     .use('halt', stage.halt) // has someone pulled a kill switch?

@@ -55,7 +55,7 @@ function retryOf({ retryAfterMs }: Denied): { readonly retryAfterMs?: number } {
 }
 
 /** JSON Schema of the one object every refusal carries. */
-export const deniedSchema: JsonObject = {
+const deniedSchema: JsonObject = {
   type: 'object',
   properties: {
     code: { type: 'string' },

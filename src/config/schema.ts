@@ -7,7 +7,7 @@ import {
   detectorSection,
   egressSection,
   evidenceSection,
-  serviceSection,
+  servicesSection,
   sinkSection,
   telemetrySection,
   toolSection,

@@ -78,7 +78,17 @@ export const toolSection = z.strictObject({
   limits: Limits.exactOptional(),
 })
 
-export const serviceSection = (place: Place) =>
+/** Not a union: of two alternatives a union would tell neither problem, nor where it is. */
+export const servicesSection = (place: Place) =>
+  z.unknown().transform((value, context): typeof builtIn | Readonly<Record<string, ServiceSection>> => {
+    if (value === builtIn) return builtIn
+    const read = z.record(name, serviceSection(place)).safeParse(value)
+    if (read.success) return read.data as Readonly<Record<string, ServiceSection>>
+    for (const issue of read.error.issues) context.addIssue({ ...issue, input: undefined } as never)
+    return z.NEVER
+  })
+
+const serviceSection = (place: Place) =>
   z.strictObject({ regions: z.record(name, destination), token: secretIn(place).exactOptional() })
 
 export const evidenceSection = z

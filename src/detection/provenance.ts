@@ -6,8 +6,6 @@ import type { Mixer } from './mix.ts'
 import { key53, mixer } from './mix.ts'
 import { registrableDomain } from './domain.ts'
 
-export { fingerprint } from './fingerprint.ts'
-
 /** What is known of where a call's sensitive arguments came from. */
 export interface Taint {
   /** An identifier in a sink argument appeared in an untrusted tool output of this session. */

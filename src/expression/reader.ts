@@ -3,9 +3,9 @@ import type { Token } from './lex.ts'
 import type { Expression } from './tree.ts'
 
 /** Most nodes an expression may have. */
-export const nodesMax = 200
+const nodesMax = 200
 /** Deepest nesting of brackets, calls and negations. */
-export const depthMax = 32
+const depthMax = 32
 
 /** Walks over tokens and counts what is made of them. */
 export interface Reader {

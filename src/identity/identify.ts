@@ -100,7 +100,7 @@ function actorOf({ subject, actor, jti }: Claims, binding: Binding | undefined):
 }
 
 /** The kind that a name says, e.g. `user:ana`. Any other name is an agent's: the most watched kind. */
-export function actorType(name: string): 'agent' | 'user' | 'service' | 'mcp' {
+function actorType(name: string): 'agent' | 'user' | 'service' | 'mcp' {
   const [kind] = name.split(':', 1)
   return kind === 'user' || kind === 'service' || kind === 'mcp' ? kind : 'agent'
 }

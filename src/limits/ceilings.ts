@@ -12,7 +12,7 @@ export type Ceilings = Limits & StopRules
 export type CeilingsOf = (subject: Subject, name: string, tenant: string) => Ceilings | undefined
 
 /** For a principal without ceilings of its own. Tenants and tools have none unless configured. */
-export const defaultCeilings = {
+const defaultCeilings = {
   rpm: 600,
   burst: 100,
   concurrency: 32,

@@ -16,7 +16,7 @@ export interface ReadPolicies {
 }
 
 /** Most rules in one file. */
-export const rulesMax = 1_000
+const rulesMax = 1_000
 
 /** Reads several files as one set; an id used twice is a problem wherever it stands. */
 export function readPolicies(files: readonly { readonly text: string; readonly file: string }[]): ReadPolicies {

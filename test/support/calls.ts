@@ -2,7 +2,7 @@ import type { Received } from '../../src/call/call.ts'
 import type { CallTrace } from '../../src/ports/observer.ts'
 
 /** A trace that sees nothing. */
-export const blindTrace: CallTrace = {
+const blindTrace: CallTrace = {
   traceId: '0af7651916cd43dd8448eb211c80319c',
   spanId: 'b7ad6b7169203331',
   planned: false,

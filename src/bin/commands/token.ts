@@ -67,7 +67,8 @@ async function gatewayOf(
   if (!isJsonObject(config)) throw new Error(`${file} is no configuration: a YAML mapping is expected.`)
   const auth = config['auth']
   const audience = isJsonObject(auth) ? auth['audience'] : undefined
-  const production = (file !== undefined && config['mode'] !== 'development') || process.env['NODE_ENV'] === 'production'
+  const production =
+    (file !== undefined && config['mode'] !== 'development') || process.env['NODE_ENV'] === 'production'
   return {
     mode: production ? 'production' : 'development',
     audience: typeof audience === 'string' ? audience : defaultAudience,
