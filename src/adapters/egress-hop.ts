@@ -15,6 +15,8 @@ export interface HopParts {
   readonly receivedMax?: number
   /** Hears why a destination was refused, for operators. The agent is only told that it was. */
   readonly denied?: (domain: string, reason: string) => void
+  /** Told the address once the connection stood, also when nothing good came of it. */
+  readonly left?: (ip: string) => void
 }
 
 export interface Hop {
@@ -42,6 +44,7 @@ export async function visit(parts: HopParts, hop: Hop, signal: AbortSignal): Pro
     const refusal = connector.refusal()
     throw refusal === undefined ? failure(hop, error, connector.connected()) : deny(parts, judged.domain, refusal)
   } finally {
+    if (connector.connected()) parts.left?.(connector.ip())
     await client.destroy()
   }
 }

@@ -1,4 +1,4 @@
-import { ToolRefusal, type EgressFetch, type EgressReply } from '../ports/tool.ts'
+import { ToolRefusal, type Departed, type EgressFetch, type EgressReply } from '../ports/tool.ts'
 import { domainOf, type Blocked } from '../tools/egress.ts'
 import { deny, visit, type Hop, type HopParts } from './egress-hop.ts'
 
@@ -14,6 +14,8 @@ export interface EgressOptions extends Omit<HopParts, 'blocked'> {
 export interface EgressCall {
   readonly signal: AbortSignal
   readonly blocked: Blocked
+  /** Told once the first connection stood: from then on the caller's bytes may have left. */
+  readonly departed?: (what: Departed) => void
 }
 
 /**
@@ -23,20 +25,26 @@ export interface EgressCall {
  */
 export function undiciEgress(options: EgressOptions): (call: EgressCall) => EgressFetch {
   const { timeoutMs = 10_000, sentMax = 256 * 1024, redirectsMax = 3 } = options
-  return ({ signal, blocked }) =>
+  return ({ signal, blocked, departed }) =>
     async (request) => {
-      const parts = { ...options, blocked }
+      const parts = { ...options, blocked, ...(departed && { departed }) }
       if (Buffer.byteLength(request.body ?? '') > sentMax) deny(parts, domainOf(request.url), 'body too long')
       return follow(parts, request, redirectsMax, AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]))
     }
 }
 
 /** The first hop's domain and address stand in the reply: that is where the caller's bytes went. */
-async function follow(parts: HopParts, first: Hop, redirectsMax: number, signal: AbortSignal): Promise<EgressReply> {
+async function follow(
+  { departed, ...parts }: HopParts & Pick<EgressCall, 'departed'>,
+  first: Hop,
+  redirectsMax: number,
+  signal: AbortSignal,
+): Promise<EgressReply> {
   let hop = first
-  let origin: Pick<EgressReply, 'domain' | 'ip' | 'sentBytes'> | undefined
+  let origin: Departed | undefined
+  const left = (ip: string): void => departed?.({ domain: domainOf(first.url), ip, sentBytes: sentBytes(first) })
   for (let count = 0; count <= redirectsMax; count += 1) {
-    const answer = await visit(parts, hop, signal)
+    const answer = await visit(count === 0 ? { ...parts, left } : parts, hop, signal)
     origin ??= { domain: domainOf(hop.url), ip: answer.ip, sentBytes: sentBytes(first) }
     if (answer.kind === 'page') return { ...answer.page, ...origin }
     hop = redirected(parts, hop, answer)
@@ -59,7 +67,7 @@ function redirected(parts: HopParts, from: Hop, { status, location }: { status: 
   return { ...from, url }
 }
 
-/** Bytes of the caller's that leave: the query and the body. */
+/** Bytes of the caller's that leave: the path, the query and the body. */
 function sentBytes({ url, body = '' }: Hop): number {
-  return Buffer.byteLength(url.search) + Buffer.byteLength(body)
+  return Buffer.byteLength(url.pathname) + Buffer.byteLength(url.search) + Buffer.byteLength(body)
 }

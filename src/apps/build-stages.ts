@@ -7,7 +7,7 @@ import { decide } from '../call/decide.ts'
 import { deduplicate, type Idempotency } from '../call/deduplicate.ts'
 import { halt, queryOf, type Enforced } from '../call/halt.ts'
 import { inspect } from '../call/inspect.ts'
-import { invoke } from '../call/invoke.ts'
+import { invoke, type Reach } from '../call/invoke.ts'
 import { limit, type Limiter } from '../call/limit.ts'
 import type { Notes } from '../call/record.ts'
 import { redact } from '../call/redact.ts'
@@ -20,7 +20,7 @@ import type { Clock } from '../ports/clock.ts'
 import type { EvidenceLog } from '../ports/evidence-log.ts'
 import { isJsonObject, type Json } from '../ports/json.ts'
 import type { StateStore } from '../ports/state-store.ts'
-import type { EgressFetch, ToolContext } from '../ports/tool.ts'
+import type { Departed, EgressFetch } from '../ports/tool.ts'
 import { describeUrl, domainOf, isCovered, isMapped, judgeUrl, type Blocked } from '../tools/egress.ts'
 import type { Digests } from './digests.ts'
 import { outputCheck } from './output-check.ts'
@@ -56,7 +56,7 @@ export const stageTimeoutMs = 30_000
 export function buildStages(parts: StageParts): { readonly stages: Stages; readonly idempotency: Idempotency } {
   const { options, switchboard, scanner, provenance, digests } = parts
   const idempotency = deduplicate({ state: parts.state, clock: parts.clock, digest: digests.plain })
-  const context = toolContext(parts)
+  const reach = reachOf(parts)
   const stages: Stages = {
     authenticate: authenticate(parts.identify, parts.watch),
     halt: halt(switchboard.forbids, parts.enforced),
@@ -73,12 +73,12 @@ export function buildStages(parts: StageParts): { readonly stages: Stages; reado
       scanner: parts.departing,
       describeUrl: urlJudge(options),
       home: (region) => options.regions.backends[region],
-      context,
+      context: (call, region) => reach(call, region).context,
       sessionTainted: provenance.sessionTainted,
     }),
     deduplicate: idempotency.stage,
     commit: commit(parts.log, parts.notes),
-    invoke: invoke({ forbids: switchboard.forbids, enforced: parts.enforced, context, timeoutMs: toolTimeoutMs }),
+    invoke: invoke({ forbids: switchboard.forbids, enforced: parts.enforced, reach, timeoutMs: toolTimeoutMs }),
     redact: redact({
       scanner,
       markers: (output: Json) => marks(output).markers,
@@ -117,14 +117,16 @@ function closedBy({ egress }: GatewayOptions): Blocked {
 type Caller = Received & Identified & { readonly idem?: { readonly keyDigest: string } }
 
 /** What a tool may use during one call: the services of its region and the guarded way out, each under its own span. */
-function toolContext({ options, services, egress, switchboard }: StageParts) {
+function reachOf({ options, services, egress, switchboard }: StageParts) {
   const closed = closedBy(options)
-  return (call: Caller, region: string): ToolContext => {
+  return (call: Caller, region: string): Reach => {
     const { who, trace, signal, idem } = call
     const begin = () => trace.begin('service')
     const operation = idem ? { operationId: idem.keyDigest } : {}
     const blocked: Blocked = (domain) => closed(domain) || switchboard.forbids(queryOf(call, domain))?.kind === 'egress'
-    return {
+    let left: Departed | undefined
+    const departed = (what: Departed): void => void (left ??= what)
+    const context = {
       tenant: who.tenant,
       actor: who.actor.id,
       grants: who.rights,
@@ -132,8 +134,9 @@ function toolContext({ options, services, egress, switchboard }: StageParts) {
       signal,
       ...operation,
       service: services({ tenant: who.tenant, region, signal, begin, ...operation }),
-      fetch: spanned(egress({ signal, blocked }), begin),
+      fetch: spanned(egress({ signal, blocked, departed }), begin),
     }
+    return { context, departed: () => left }
   }
 }
 

@@ -5,7 +5,7 @@ import type { Taint } from '../detection/provenance.ts'
 import type { Receipt } from '../ports/evidence-log.ts'
 import type { Json, JsonObject } from '../ports/json.ts'
 import type { CallTrace } from '../ports/observer.ts'
-import type { Tool, ToolResult } from '../ports/tool.ts'
+import type { Departed, Tool, ToolResult } from '../ports/tool.ts'
 import type { Answer } from './outcome.ts'
 
 /** How the caller shows who it is. */
@@ -104,7 +104,12 @@ export interface Committed {
 /** What is known when every gate is passed. */
 export type Ready = Received & Identified & Limited & Validated & Inspected & Decided & Deduplicated & Committed
 
-export interface Invoked {
+/** What left for another party, as soon as anything did: also of a call that then failed or was refused. */
+export interface Left {
+  readonly departed?: Departed
+}
+
+export interface Invoked extends Left {
   readonly result: ToolResult
 }
 

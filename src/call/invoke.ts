@@ -1,15 +1,22 @@
 import { isReceipt } from '../ports/evidence-log.ts'
-import type { ToolContext, ToolResult } from '../ports/tool.ts'
-import type { Invoked, Ready } from './call.ts'
+import type { Departed, ToolContext, ToolResult } from '../ports/tool.ts'
+import type { Invoked, Left, Ready } from './call.ts'
 import type { Refusal } from './outcome.ts'
 import { endingOf, failureOf } from './failure.ts'
 import { haltedBy, queryOf, type Enforced, type Forbids } from './halt.ts'
 import { pass, type Stage, type Verdict } from './pipeline.ts'
 
+/** What one invocation may reach, and what it did. */
+export interface Reach {
+  readonly context: ToolContext
+  /** What has left for another party by now. */
+  readonly departed: () => Departed | undefined
+}
+
 export interface InvokeParts {
   readonly forbids: Forbids
   readonly enforced: Enforced
-  readonly context: (call: Ready, region: string) => ToolContext
+  readonly reach: (call: Ready, region: string) => Reach
   /** Longest a tool may take, milliseconds. */
   readonly timeoutMs: number
 }
@@ -23,10 +30,11 @@ export function invoke(parts: InvokeParts): Stage<Ready, Invoked> {
     if (!isReady(call)) throw new Error('a gate passed without having done its work')
     const before = halted(parts, call)
     if (before) return before
-    const ended = await attempt(parts, call)
-    if (ended.kind !== 'pass') return ended
-    const after = halted(parts, call)
-    return after?.kind === 'refuse' ? { kind: 'fail', refusal: after.refusal } : ended
+    const reach = parts.reach(call, call.region)
+    const ended = await attempt(parts, call, reach.context)
+    const after = ended.kind === 'pass' ? halted(parts, call) : undefined
+    const verdict = after?.kind === 'refuse' ? ({ kind: 'fail', refusal: after.refusal } as const) : ended
+    return withDeparted(verdict, reach.departed())
   }
 }
 
@@ -43,9 +51,15 @@ function halted(parts: InvokeParts, call: Ready): Verdict<never> | undefined {
   return haltedBy(stopped)
 }
 
-async function attempt(parts: InvokeParts, call: Ready): Promise<Verdict<Invoked>> {
+/** Bytes that left are part of the call's story, however it ends: a hostile answer must not make them unsaid. */
+function withDeparted(verdict: Verdict<Invoked>, departed: Departed | undefined): Verdict<Invoked> {
+  if (!departed || verdict.kind === 'answer') return verdict
+  const left: Left = { departed }
+  return verdict.kind === 'pass' ? pass({ ...verdict.learned, ...left }) : { ...verdict, learned: left }
+}
+
+async function attempt(parts: InvokeParts, call: Ready, context: ToolContext): Promise<Verdict<Invoked>> {
   try {
-    const context = parts.context(call, call.region)
     return pass({ result: await withDeadline(call.checked.invoke(call.sent, context), parts.timeoutMs) })
   } catch (error) {
     if (error instanceof Late) return { kind: 'fail', refusal: late(call) }

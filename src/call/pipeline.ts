@@ -9,7 +9,7 @@ export type Verdict<Learned> =
   /** Stop: nothing outside has changed. What was learned all the same is kept for the record. */
   | { readonly kind: 'refuse'; readonly refusal: Refusal; readonly learned?: object }
   /** Stop: something outside may have changed, and there is no answer to show for it. */
-  | { readonly kind: 'fail'; readonly refusal: Refusal }
+  | { readonly kind: 'fail'; readonly refusal: Refusal; readonly learned?: object }
   /** Stop: this call was answered before, and here is that answer. Only `deduplicate` may say so. */
   | { readonly kind: 'answer'; readonly answer: Answer; readonly replayOf: string }
 

@@ -93,7 +93,8 @@ function decision(
 ): { readonly decision: NonNullable<EvidenceEntry['decision']> } {
   const refused = outcome && outcome.kind !== 'ok' ? outcome.refusal : undefined
   const { verdict } = call
-  const allowed = verdict?.effect === 'allow' && outcome?.kind !== 'refused'
+  const stopped = outcome?.kind === 'refused' && !call.departed
+  const allowed = verdict?.effect === 'allow' && !stopped
   return {
     decision: {
       effect: allowed || outcome?.kind === 'ok' ? 'allow' : 'deny',
@@ -128,14 +129,13 @@ function dlpNote(parts: NotesParts, call: Partly) {
 }
 
 function egressNote(call: Partly) {
-  const sent = call.result?.egress
-  if (!call.destination && !sent) return {}
-  const domain = (sent?.domain ?? call.destination?.domain ?? '').slice(0, 253)
+  const { departed, destination } = call
+  if (!destination && !departed) return {}
+  const domain = (departed?.domain ?? destination?.domain ?? '').slice(0, 253)
   return {
     egress: {
       domain,
-      ...(sent?.ip !== undefined && { ip: sent.ip }),
-      ...(sent && { sizeBytes: sent.sentBytes }),
+      ...(departed && { ip: departed.ip, sizeBytes: departed.sentBytes }),
     },
   }
 }

@@ -28,6 +28,13 @@ const protocolErrors: Readonly<Partial<Record<Code, number>>> = {
   internal: -32603,
 }
 
+/** What is answered when something broke before there was a call to name. */
+export const brokenInside = {
+  code: -32603,
+  message: 'DENY internal: The gateway could not finish this request.',
+  data: { denied: { code: 'internal', message: 'The gateway could not finish this request.' } },
+} as const
+
 /** Turns an ending into what the agent sees. On stdio there are no statuses, so limits and scopes are tool results. */
 export function surface(outcome: Outcome, transport: 'http' | 'stdio'): Surface {
   if (outcome.kind === 'ok') return { kind: 'result', result: resultOf(outcome) }

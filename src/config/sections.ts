@@ -83,7 +83,7 @@ export const servicesSection = (place: Place) =>
   z.unknown().transform((value, context): typeof builtIn | Readonly<Record<string, ServiceSection>> => {
     if (value === builtIn) return builtIn
     const read = z.record(name, serviceSection(place)).safeParse(value)
-    if (read.success) return read.data as Readonly<Record<string, ServiceSection>>
+    if (read.success) return read.data
     for (const issue of read.error.issues) context.addIssue({ ...issue, input: undefined } as never)
     return z.NEVER
   })

@@ -87,7 +87,7 @@ function drafts(record: EvidenceRecord): readonly Draft[] {
 
 function outcomeDrafts(record: EvidenceRecord): readonly Draft[] {
   const decided = record.ext?.['intentSeq'] === undefined
-  const left = record.egress !== undefined && record.decision?.effect === 'allow'
+  const left = record.egress?.sizeBytes !== undefined
   return [
     ...(decided ? [['mcp_tool_invoke', callFields(record)] as const] : []),
     ['mcp_tool_result', resultFields(record)],

@@ -35,10 +35,10 @@ type Bearer = Extract<Credential, { kind: 'bearer' }>
 
 /** Turns a credential into the principal it proves. Refuses what is not proven; nobody is anybody by default. */
 export function identifier(parts: IdentifyParts): Identify {
-  return async ({ credential, mcpSession }) => {
+  return async ({ credential }) => {
     switch (credential.kind) {
       case 'bearer':
-        return identifyToken(parts, credential, mcpSession)
+        return identifyToken(parts, credential)
       case 'process':
         return parts.local ? identifyProcess(parts, parts.local, credential.processId) : nobody('no token was shown')
       case 'none':
@@ -47,7 +47,7 @@ export function identifier(parts: IdentifyParts): Identify {
   }
 }
 
-async function identifyToken(parts: IdentifyParts, bearer: Bearer, mcpSession: string | undefined): Promise<Identity> {
+async function identifyToken(parts: IdentifyParts, bearer: Bearer): Promise<Identity> {
   const verified = await parts.verifier.verify(bearer.token, bearer.binding)
   if (!verified.ok) return nobody(`${verified.why.check}: ${verified.why.message}`)
   const { claims } = verified
@@ -58,7 +58,7 @@ async function identifyToken(parts: IdentifyParts, bearer: Bearer, mcpSession: s
   const rights = rightsOf(claims.scopes, entry, parts.elevations?.(claims.tenant, claims.subject))
   return {
     ok: true,
-    who: { ...known(parts, claims, bearer), ...rights, session: sessionOf(parts, claims, bearer, mcpSession) },
+    who: { ...known(parts, claims, bearer), ...rights, session: sessionOf(parts, claims, bearer) },
   }
 }
 
@@ -72,7 +72,6 @@ function sessionOf(
   parts: IdentifyParts,
   claims: Claims,
   { binding, processId }: Bearer,
-  mcpSession: string | undefined,
 ): string {
   const { tenant, issuer, subject, sid } = claims
   const thumb = binding?.certThumb ?? binding?.keyThumb
@@ -82,7 +81,6 @@ function sessionOf(
     subject,
     ...(sid !== undefined && { sid }),
     ...(thumb !== undefined && { thumb }),
-    ...(mcpSession !== undefined && { mcpSession }),
     ...(processId !== undefined && { processId }),
   })
 }

@@ -9,16 +9,14 @@ export interface SessionOf {
   readonly sid?: string
   /** Thumbprint of the client certificate or DPoP key. */
   readonly thumb?: string
-  /** Protocol session of the 2025 revisions. */
-  readonly mcpSession?: string
   /** The process behind a stdio connection. */
   readonly processId?: string
 }
 
 /**
  * Key of a session: `<lineage>-<letter><instance>`. The lineage (12 hex) is one caller at one issuer; the letter says what
- * the instance (12 hex) comes from: `s`id, `c`ertificate or key, `m`cp session, `p`rocess, `n`othing. Nothing that an agent
- * can vary within its credential changes it, except `m`, which `coversSession` makes up for. Keyed, so a key tells no name.
+ * the instance (12 hex) comes from: `s`id, `c`ertificate or key, `p`rocess, `n`othing. Nothing that an agent can vary within
+ * its credential changes it: a protocol session is opened at the agent's wish, so it takes no part. Keyed, so it tells no name.
  */
 export function sessionKey(key: Uint8Array, session: SessionOf): string {
   const { tenant, issuer, subject } = session
@@ -35,10 +33,9 @@ export function coversSession(target: string, session: string): boolean {
   return target === session || (isLoose(target) && isLoose(session) && lineageOf(target) === lineageOf(session))
 }
 
-function instanceOf({ sid, thumb, mcpSession, processId }: SessionOf): readonly [string, string] {
+function instanceOf({ sid, thumb, processId }: SessionOf): readonly [string, string] {
   if (sid !== undefined) return ['s', sid]
   if (thumb !== undefined) return ['c', thumb]
-  if (mcpSession !== undefined) return ['m', mcpSession]
   if (processId !== undefined) return ['p', processId]
   return ['n', '']
 }

@@ -52,8 +52,6 @@ export interface ToolResult {
   /** Content blocks of tools whose result is not one object, or a sentence to put before the JSON block. */
   readonly content?: readonly Content[]
   readonly isError?: boolean
-  /** Bytes that left for another party, for egress tools. */
-  readonly egress?: { readonly domain: string; readonly ip?: string; readonly sentBytes: number }
   /** Rows or items returned, where that is meaningful. */
   readonly rows?: number
 }
@@ -125,6 +123,14 @@ export interface EgressReply {
   readonly truncated: boolean
   readonly domain: string
   readonly ip: string
+  readonly sentBytes: number
+}
+
+/** What left for another party: told by the connection itself, whatever became of the answer. */
+export interface Departed {
+  readonly domain: string
+  readonly ip: string
+  /** Bytes of the caller's: path, query and body. */
   readonly sentBytes: number
 }
 

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { createServer, type IncomingMessage, type Server as HttpServer, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { createMcpHandler } from '@modelcontextprotocol/server'
+import { brokenInside } from '../call/surface.ts'
 import type { JsonObject } from '../ports/json.ts'
 import { sendJson, sendRpcError } from './body.ts'
 import { hostProblem, loopbackHosts, loopbackOrigins, type HostRules } from './host-guard.ts'
@@ -71,8 +72,8 @@ export async function listenHttp(options: HttpOptions): Promise<HttpListener> {
 }
 
 function listenerOf(options: HttpOptions, port: number): Listener {
-  const { service, nowMs } = options
-  const build = () => mcpServer(service, exchangeIn)
+  const { service, nowMs, fault } = options
+  const build = () => mcpServer({ service, exchangeOf: exchangeIn, fault })
   return {
     options,
     rules: {
@@ -98,7 +99,7 @@ function listening(server: HttpServer, { host, port }: HttpOptions): Promise<num
 
 function failed(options: HttpOptions, response: ServerResponse, error: unknown): void {
   options.fault(error)
-  sendRpcError(response, 500, { code: -32603, message: 'Internal error' })
+  sendRpcError(response, 500, brokenInside)
 }
 
 async function route(listener: Listener, request: IncomingMessage, response: ServerResponse): Promise<void> {

@@ -3,7 +3,7 @@ import type { Identify } from '../call/authenticate.ts'
 import type { Credential } from '../call/call.ts'
 import type { Settled } from '../call/handle.ts'
 import type { CallRequest } from '../call/receive.ts'
-import { surface, withRefusal, type Surface } from '../call/surface.ts'
+import { brokenInside, surface, withRefusal, type Surface } from '../call/surface.ts'
 import type { Principal } from '../identity/principal.ts'
 import type { Json } from '../ports/json.ts'
 import type { ToolDefinition } from '../ports/tool.ts'
@@ -37,19 +37,44 @@ const instructions =
   'text begins with DENY and whose structured content holds `denied`: read its code, change what it names, or wait `retryAfterMs`. ' +
   'Tools that change things need a UUID in `idemKey`; repeat a call with the same key and it runs once.'
 
+export interface McpParts {
+  readonly service: GatewayService
+  readonly exchangeOf: (context: ServerContext) => Exchange
+  /** Told of what broke; the caller learns only that something did. */
+  readonly fault: (error: unknown) => void
+}
+
 /** One protocol instance: for one request over HTTP, for one connection over stdio. */
-export function mcpServer(service: GatewayService, exchangeOf: (context: ServerContext) => Exchange): Server {
+export function mcpServer({ service, exchangeOf, fault }: McpParts): Server {
   const server = new Server(serverInfo, { capabilities: { tools: {} }, instructions })
-  server.setRequestHandler('tools/list', (_request, context) => {
-    const tools = service.tools(exchangeOf(context).who).map(onTheWire)
-    return { tools, ttlMs: 60_000, cacheScope: 'private' } as never
-  })
-  server.setRequestHandler('tools/call', async (request, context) => {
-    const exchange = exchangeOf(context)
-    const settled = await service.call(callFrom(request.params, exchange, context))
-    return answer(surface(settled.outcome, exchange.transport), exchange) as never
-  })
+  const guarded = guard(fault)
+  server.setRequestHandler('tools/list', (_request, context) =>
+    guarded(async () => {
+      const tools = service.tools(exchangeOf(context).who).map(onTheWire)
+      return { tools, ttlMs: 60_000, cacheScope: 'private' }
+    }),
+  )
+  server.setRequestHandler('tools/call', (request, context) =>
+    guarded(async () => {
+      const exchange = exchangeOf(context)
+      const settled = await service.call(callFrom(request.params, exchange, context))
+      return answer(surface(settled.outcome, exchange.transport), exchange)
+    }),
+  )
   return server
+}
+
+/** The protocol layer shows callers the text of any error. Ours say nothing of the inside. */
+function guard(fault: McpParts['fault']): (handle: () => Promise<unknown>) => Promise<never> {
+  return async (handle) => {
+    try {
+      return (await handle()) as never
+    } catch (error) {
+      if (error instanceof ProtocolError) throw error
+      fault(error)
+      throw new ProtocolError(brokenInside.code, brokenInside.message, brokenInside.data)
+    }
+  }
 }
 
 /** A definition as clients see it, with an output schema that a refusal fits too. */

@@ -36,7 +36,7 @@ export async function listenStdio(options: StdioOptions): Promise<StdioListener>
     protocolVersion: seen.protocolVersion,
     ...(seen.client !== undefined && { client: seen.client }),
   })
-  const handle = serveStdio(() => mcpServer(service, exchange), { transport, onerror: fault })
+  const handle = serveStdio(() => mcpServer({ service, exchangeOf: exchange, fault }), { transport, onerror: fault })
   return { ended, close: () => handle.close() }
 }
 

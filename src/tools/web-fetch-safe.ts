@@ -69,8 +69,8 @@ async function invoke({ url, body }: Args, { fetch }: ToolContext): Promise<Tool
     method: body === undefined ? 'GET' : 'POST',
     ...(body !== undefined && { body }),
   })
-  const { status, contentType, text, truncated, domain, ip, sentBytes } = reply
-  return { structured: { status, contentType, text, truncated, sentBytes }, egress: { domain, ip, sentBytes } }
+  const { status, contentType, text, truncated, sentBytes } = reply
+  return { structured: { status, contentType, text, truncated, sentBytes } }
 }
 
 function isWebUrl(text: string): boolean {

@@ -94,7 +94,7 @@ describe('a stage that passes without having done its work', () => {
 })
 
 it('operators learn the cause of each', () => {
-  const told = gate.reported.filter(({ code }) => code === 'internal').map(({ cause }) => String(cause))
+  const told = gate.reported.filter(({ code }) => code === 'internal').map(({ cause }) => cause)
   expect(told.length).toBeGreaterThanOrEqual(cases.length)
   expect(told.filter((cause) => cause === 'StageTimeout')).toHaveLength(breakable.length - 1)
 })

@@ -5,9 +5,9 @@ import { join } from 'node:path'
 import { setTimeout as after } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { JsonObject } from '../../src/ports/json.ts'
-import { ran } from '../support/child.ts'
+import { ran, run } from '../support/child.ts'
 import { openTestGateway, type Caller, type Seen, type TestGateway } from '../support/gateway.ts'
-import { send, type Answer } from '../support/wire.ts'
+import { initialize, legacyCall, send, type Answer } from '../support/wire.ts'
 
 const data = mkdtempSync(join(tmpdir(), 'sluicegate-switches-'))
 const over = { egress: { allow: ['vendor.example'], hosts: { 'vendor.example': 9 } } }
@@ -189,6 +189,25 @@ describe('switches', () => {
     expect(switches.map(({ id }) => id)).toEqual([killed])
     await release(killed)
     expect((await read(as)).ended).toBe('ok')
+  })
+})
+
+describe('MCP_READ_ONLY=1', () => {
+  it('engages read-only at the start, over whatever was engaged before', async () => {
+    const own = mkdtempSync(join(tmpdir(), 'sluicegate-read-only-'))
+    await using server = run(['serve', '--stdio', '--data', own], { MCP_READ_ONLY: '1' })
+    const ask = async (id: string, name: string, args: object) => {
+      server.process.stdin.write(`${JSON.stringify(legacyCall(name, args, id))}\n`)
+      return server.line('stdout', (line) => line.includes(`"id":"${id}"`))
+    }
+    server.process.stdin.write(`${JSON.stringify(initialize)}\n`)
+    expect(await ask('write', 'flag.set', { name: 'f', env: 'dev', rolloutPct: 5, idemKey: randomUUID() })).toContain(
+      'DENY read_only: ',
+    )
+    expect(await ask('read', 'orders.export', { from: '2025-09-01', to: '2025-09-01' })).not.toContain('read_only')
+    server.process.stdin.end()
+    expect(await server.ended()).toBe(0)
+    rmSync(own, { recursive: true, force: true })
   })
 })
 

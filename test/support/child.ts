@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { resolve } from 'node:path'
 import type { Readable, Writable } from 'node:stream'
 
-export const program = resolve(import.meta.dirname, '../../bin/sluicegate.mjs')
+const program = resolve(import.meta.dirname, '../../bin/sluicegate.mjs')
 
 /** A run of `sluicegate` in a process of its own. */
 export interface Run extends AsyncDisposable {

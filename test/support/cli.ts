@@ -18,7 +18,7 @@ export async function cli(...args: readonly string[]): Promise<{ code: number; s
   try {
     process.exitCode = 0
     await main([process.execPath, 'sluicegate', ...args])
-    return { code: Number(process.exitCode), ...said }
+    return { code: process.exitCode, ...said }
   } finally {
     process.exitCode = before
     for (const [index, signal] of signals.entries())

@@ -30,6 +30,8 @@ export interface Caller {
 export interface OpenOptions extends Pick<StartOptions, 'over' | 'notes' | 'file' | 'tools'> {
   /** A data directory that the test keeps; a temporary one, removed at the end, unless given. */
   readonly data?: string
+  /** Origins of pages that may talk to it, beside its own. */
+  readonly origins?: readonly string[]
 }
 
 /** What an agent gets to see of one call. */
@@ -90,7 +92,7 @@ export async function openTestGateway(options: OpenOptions = {}): Promise<TestGa
   const addresses = await listen({
     gateway,
     options: resolved,
-    listen: { ...anyPort, hosts: [], origins: [] },
+    listen: { ...anyPort, hosts: [], origins: options.origins ?? [] },
     admin: anyPort,
   })
   const issuer = await issuerOf(data)
@@ -158,7 +160,7 @@ async function callOnce(
 }
 
 /** A settled call as an agent sees it. */
-export function seen(settled: Settled): Seen {
+function seen(settled: Settled): Seen {
   const shown = surface(settled.outcome, 'http')
   const { outcome } = settled
   const structured =

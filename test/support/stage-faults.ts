@@ -20,7 +20,7 @@ export const breakable = [
 export type Breakable = (typeof breakable)[number]
 
 /** The error of a fault; no agent may ever read a word of it. */
-export const secretError = 'boom secret=hunter2'
+const secretError = 'boom secret=hunter2'
 
 const thrown = () => {
   throw new TypeError(secretError)

@@ -62,7 +62,11 @@ export function modernCall(name: string, args: object, meta: object = {}) {
 }
 
 /** Any request of the 2026-07-28 revision. */
-export function modern(method: string, params: { readonly _meta?: object } = {}, more: Record<string, string> = {}) {
+export function modern(
+  method: string,
+  params: { readonly _meta?: object; readonly [name: string]: unknown } = {},
+  more: Record<string, string> = {},
+) {
   const _meta = {
     ...params._meta,
     'io.modelcontextprotocol/protocolVersion': '2026-07-28',

@@ -15,7 +15,8 @@ export interface Branch {
 
 /**
  * Where each tenant's data lives. The European tenant's is in `eu-west` alone. The American tenants also keep a small
- * European branch there, so that an order of theirs routed to `eu-west` finds European customers and no others.
+ * European branch there, so that an order of theirs routed to `eu-west` finds European customers and no others. `local` is
+ * the tenant of whoever starts a development server and shows no token.
  */
 const held: readonly Branch[] = [
   { tenant: 'acme', region: 'us-east', ordersPerDay: { min: 12, max: 22 }, customers: 420, contacts: 4200 },
@@ -23,6 +24,8 @@ const held: readonly Branch[] = [
   { tenant: 'globex', region: 'eu-west', ordersPerDay: { min: 9, max: 18 }, customers: 330, contacts: 3600 },
   { tenant: 'initech', region: 'us-east', ordersPerDay: { min: 6, max: 13 }, customers: 240, contacts: 3000 },
   { tenant: 'initech', region: 'eu-west', ordersPerDay: { min: 1, max: 3 }, customers: 40, contacts: 250 },
+  { tenant: 'local', region: 'us-east', ordersPerDay: { min: 4, max: 9 }, customers: 90, contacts: 600 },
+  { tenant: 'local', region: 'eu-west', ordersPerDay: { min: 1, max: 2 }, customers: 20, contacts: 60 },
 ]
 
 /** Branches a region holds. */

@@ -6,12 +6,12 @@ const base: SessionOf = { tenant: 'acme', issuer: 'urn:i', subject: 'agent:copil
 const of = (more: Partial<SessionOf> = {}) => sessionKey(key, { ...base, ...more })
 
 describe('a session key', () => {
-  it('takes the first present of sid, thumbprint, protocol session, process, nothing', () => {
-    const all = { sid: 'S', thumb: 'T', mcpSession: 'M', processId: 'P' }
+  it('takes the first present of sid, thumbprint, process, nothing', () => {
+    const all = { sid: 'S', thumb: 'T', processId: 'P' }
     const { sid: _sid, ...noSid } = all
     const { thumb: _thumb, ...noThumb } = noSid
-    const letters = [all, noSid, noThumb, { processId: 'P' }, {}].map((more) => of(more)[13])
-    expect(letters).toEqual(['s', 'c', 'm', 'p', 'n'])
+    const letters = [all, noSid, noThumb, {}].map((more) => of(more)[13])
+    expect(letters).toEqual(['s', 'c', 'p', 'n'])
     expect(of(all)).toMatch(/^[0-9a-f]{12}-s[0-9a-f]{12}$/)
     expect(of(all)).toBe(of({ sid: 'S' }))
   })
@@ -30,23 +30,16 @@ describe('a session key', () => {
 })
 
 describe('a switch on a session', () => {
-  it('covers every protocol session of the same caller, and the caller without one', () => {
-    const [one, two, none] = [of({ mcpSession: '1' }), of({ mcpSession: '2' }), of()]
-    expect(coversSession(one, two)).toBe(true)
-    expect(coversSession(one, none)).toBe(true)
-    expect(coversSession(none, two)).toBe(true)
-  })
-
   it('covers only itself where issuer, certificate or process tell sessions apart', () => {
     expect(coversSession(of({ sid: '1' }), of({ sid: '1' }))).toBe(true)
     expect(coversSession(of({ sid: '1' }), of({ sid: '2' }))).toBe(false)
     expect(coversSession(of({ thumb: '1' }), of({ thumb: '2' }))).toBe(false)
     expect(coversSession(of({ processId: '1' }), of({ processId: '2' }))).toBe(false)
-    expect(coversSession(of({ mcpSession: '1' }), of({ sid: '1' }))).toBe(false)
+    expect(coversSession(of(), of({ sid: '1' }))).toBe(false)
   })
 
   it('never covers another caller, nor anything that is no session key', () => {
-    expect(coversSession(of({ mcpSession: '1' }), of({ mcpSession: '1', subject: 'agent:other' }))).toBe(false)
+    expect(coversSession(of(), of({ subject: 'agent:other' }))).toBe(false)
     expect(coversSession('nonsense', of())).toBe(false)
     expect(coversSession(`${of().slice(0, 12)}-m`, of())).toBe(false)
   })

@@ -1,0 +1,97 @@
+import { describe, expect, it, vi } from 'vitest'
+import type { Ready } from '../../../src/call/call.ts'
+import type { Halted } from '../../../src/call/halt.ts'
+import { invoke } from '../../../src/call/invoke.ts'
+import { ToolRefusal, UpstreamError, type Tool } from '../../../src/ports/tool.ts'
+import { aReceipt, aTool, ready } from '../../support/calls.ts'
+
+const killed: Halted = { switchId: 'sw', kind: 'session', target: 't', code: 'session_killed', message: 'Stopped.' }
+
+function bench(forbids: () => Halted | undefined = () => undefined, timeoutMs = 1000) {
+  const enforced = vi.fn()
+  const reach = () => ({ context: {} as never, departed: () => undefined })
+  const stage = invoke({ forbids, enforced, reach, timeoutMs })
+  return { enforced, run: async (call: Ready) => stage(call) }
+}
+
+function failing(error: Error, more: Partial<Tool> = {}): Ready {
+  const invoke = async () => {
+    throw error
+  }
+  return ready(aTool({ ...more, invoke }))
+}
+
+describe('invoke', () => {
+  it('runs nothing when a switch was engaged while the intent was written', async () => {
+    const tool = aTool({ effect: 'write', invoke: vi.fn() })
+    const { run, enforced } = bench(() => killed)
+    expect(await run(ready(tool))).toMatchObject({ kind: 'refuse', refusal: { denied: { code: 'session_killed' } } })
+    expect(tool.invoke).not.toHaveBeenCalled()
+    expect(enforced).toHaveBeenCalledOnce()
+  })
+
+  it('withholds a result that arrives after the kill, and says that something may have changed', async () => {
+    let dead = false
+    const tool = aTool({ effect: 'write', invoke: async () => ((dead = true), { structured: { secret: 1 } }) })
+    const { run } = bench(() => (dead ? killed : undefined))
+    const verdict = await run(ready(tool))
+    expect(verdict).toMatchObject({ kind: 'fail', refusal: { denied: { code: 'session_killed' }, switchId: 'sw' } })
+    expect(JSON.stringify(verdict)).not.toContain('secret')
+  })
+
+  it.each([
+    ['read', 'upstream_unavailable'],
+    ['write', 'outcome_unknown'],
+    ['egress', 'outcome_unknown'],
+  ] as const)('ends a late %s as %s', async (effect, code) => {
+    const tool = aTool({ effect, invoke: () => new Promise(() => undefined) })
+    expect(await bench(undefined, 5).run(ready(tool))).toMatchObject({
+      kind: 'fail',
+      refusal: { denied: { code }, cause: 'timeout' },
+    })
+  })
+
+  it('tells a service’s failure by its class, and a tool’s refusal as a refusal', async () => {
+    const { run } = bench()
+    expect(await run(failing(new UpstreamError('upstream_failed', 'http_500', 'said boom')))).toMatchObject({
+      kind: 'fail',
+      refusal: { denied: { code: 'upstream_failed' }, cause: 'http_500' },
+    })
+    expect(await run(failing(new ToolRefusal('egress_denied', 'Not there.', 'url')))).toMatchObject({
+      kind: 'refuse',
+      refusal: { denied: { code: 'egress_denied', message: 'Not there.', field: 'url' } },
+    })
+  })
+
+  it('lets a bug be a bug: the pipeline ends it', async () => {
+    await expect(bench().run(failing(new TypeError('boom')))).rejects.toThrow('boom')
+  })
+
+  it.each([
+    ['a write without its intent', ready(aTool({ effect: 'write' }), { intent: undefined as never })],
+    ['a write whose intent is no receipt', ready(aTool({ effect: 'write' }), { intent: true as never })],
+    [
+      'a write without a claim on its key',
+      ready(aTool({ effect: 'write', needsIdemKey: true }), { idem: undefined as never }),
+    ],
+    ['a call that nobody judged', ready(aTool(), { verdict: undefined as never })],
+    [
+      'a call that was denied',
+      ready(aTool(), { verdict: { effect: 'deny', rules: [], redact: [], routeConflict: false } }),
+    ],
+    ['a call of nobody', ready(aTool(), { who: undefined as never })],
+    ['a call that nothing limited', ready(aTool(), { limits: undefined as never })],
+  ])('does not run %s', async (_what, call) => {
+    const invoked = vi.spyOn(call.checked, 'invoke')
+    await expect(bench().run(call)).rejects.toThrow('a gate passed')
+    expect(invoked).not.toHaveBeenCalled()
+  })
+
+  it('runs a read without an intent, and anything else with one', async () => {
+    expect(await bench().run(ready())).toMatchObject({
+      kind: 'pass',
+      learned: { result: { structured: { fine: true } } },
+    })
+    expect(await bench().run(ready(aTool({ effect: 'write' }), { intent: aReceipt }))).toMatchObject({ kind: 'pass' })
+  })
+})
