@@ -39,14 +39,14 @@ const full: Plan = {
 
 const quick: Plan = {
   rounds: 2,
-  warmUpCalls: 800,
+  warmUpCalls: 600,
   settleMs: 100,
-  manyMs: 700,
-  oneMs: 400,
+  manyMs: 600,
+  oneMs: 300,
   stdioRounds: 2,
-  stdioMs: 400,
-  appendMs: 700,
-  detectorMs: 700,
+  stdioMs: 300,
+  appendMs: 600,
+  detectorMs: 500,
 }
 
 /** Reads the command line. Throws, with a sentence, for an option that does not exist. */

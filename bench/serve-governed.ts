@@ -1,3 +1,4 @@
+import { systemClock } from '../src/adapters/clock-system.ts'
 import { listenHttp } from '../src/server/http.ts'
 import { serveParent } from './child.ts'
 import { openGoverned } from './governed.ts'
@@ -13,7 +14,7 @@ const listener = await listenHttp({
   port: 0,
   authorizationServers: options.identity.issuers.map(({ issuer }) => issuer),
   scopes: [],
-  nowMs: Date.now,
+  clock: systemClock(),
   fault: (error) => options.report({ level: 'error', fault: String(error) }),
 })
 serveParent({ port: Number(new URL(listener.url).port), token }, async () => {

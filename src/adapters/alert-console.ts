@@ -2,15 +2,15 @@ import type { Alert } from '../detection/alert.ts'
 import type { AlertSink } from '../ports/alert-sink.ts'
 
 export interface ConsoleSinkOptions {
-  /** Takes one line of text, e.g. stderr: stdout may carry protocol. */
-  readonly write: (line: string) => void
+  /** Takes whole lines of text, each with its end, e.g. stderr: stdout may carry protocol. */
+  readonly write: (text: string) => void
 }
 
 /** Prints each alert as a few plain lines. Cannot fail unless `write` does. */
 export function consoleAlertSink({ write }: ConsoleSinkOptions): AlertSink {
   return {
     name: 'console',
-    deliver: async (alert) => write(lines(alert)),
+    deliver: async (alert) => write(`${lines(alert)}\n`),
     close: async () => {},
   }
 }

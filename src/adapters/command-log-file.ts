@@ -1,6 +1,7 @@
 import { mkdir, open, readFile, rename, writeFile, type FileHandle } from 'node:fs/promises'
 import path from 'node:path'
 import type { Command } from '../control/command.ts'
+import { OrderRefused } from '../control/order.ts'
 import { commandLine, readCommandLine, type TrustedKey } from '../control/signed.ts'
 import type { Signer } from '../ports/signer.ts'
 import { nodeFiles } from './files.ts'
@@ -12,7 +13,10 @@ export interface CommandLog {
   readonly replayed: readonly Command[]
   /** Bytes of an unfinished last line that were set aside at open; 0 as a rule. */
   readonly tornBytes: number
-  /** Gives the command its sequence, signs it and resolves with it once it is durable. After a failed write it refuses until it is opened again. */
+  /**
+   * Gives the command its sequence, signs it and resolves with it once it is durable. Rejects with `OrderRefused` what the
+   * next start could not read, and writes nothing of it. After a failed write it refuses until it is opened again.
+   */
   append(make: (seq: number) => Command, signer: Signer): Promise<Command>
   close(): Promise<void>
 }
@@ -46,7 +50,7 @@ export async function fileCommandLog({ directory, trusted }: CommandLogOptions):
     const { replayed, tornBytes } = await replay(file, trusted)
     const handle = await open(file, 'a', 0o600)
     await nodeFiles().syncDirectory(directory)
-    return writer({ file, handle, lock, replayed, tornBytes })
+    return writer({ file, handle, lock, trusted, replayed, tornBytes })
   } catch (error) {
     await lock.release()
     throw error
@@ -63,11 +67,12 @@ interface Opened {
   readonly file: string
   readonly handle: FileHandle
   readonly lock: Lock
+  readonly trusted: readonly TrustedKey[]
   readonly replayed: readonly Command[]
   readonly tornBytes: number
 }
 
-function writer({ file, handle, lock, replayed, tornBytes }: Opened): CommandLog {
+function writer({ file, handle, lock, trusted, replayed, tornBytes }: Opened): CommandLog {
   let seq = replayed.length
   let broken: string | undefined
   let last: Promise<unknown> = Promise.resolve()
@@ -76,6 +81,8 @@ function writer({ file, handle, lock, replayed, tornBytes }: Opened): CommandLog
     if (broken !== undefined) throw new Error(broken)
     const command = make(seq)
     const line = Buffer.from(await commandLine(command, signer))
+    const again = readCommandLine(line.subarray(0, -1), trusted)
+    if (again.kind === 'bad') throw new OrderRefused(`The order was not written: ${again.why}.`)
     try {
       await writeWhole(handle, line)
       await handle.datasync()

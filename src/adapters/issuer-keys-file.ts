@@ -9,7 +9,7 @@ export interface IssuerKeysFileOptions {
   /** What the issuer signs with; keys for anything else are passed over. */
   readonly algorithms: readonly Algorithm[]
   readonly clock: Clock
-  /** Told once for each change of the file that cannot be used. */
+  /** Told once for each change that cannot be used, and once when the file is gone. */
   readonly fault: (error: unknown) => void
 }
 
@@ -18,20 +18,30 @@ const lookEveryMs = 1000
 
 /**
  * An issuer's keys from a file, read again when it changes, so that a key can be rotated or withdrawn without a restart.
- * Rejects at the start when they cannot be used; later, a change that cannot be used is told and the keys stay as they were.
+ * Rejects at the start when they cannot be used. Later, a change that makes no sense is told and the keys stay as they were; a
+ * file that is gone or cannot be read leaves none, for taking it away is how somebody withdraws them all.
  */
 export async function issuerKeysFile(options: IssuerKeysFileOptions): Promise<IssuerKeys> {
   const { file, algorithms, clock, fault } = options
   let mark = await markOf(file)
-  let current = await load(file, algorithms)
+  let current = parsed(file, await textOf(file), algorithms)
   let lookedNs = clock.monoNs()
 
   async function refresh(): Promise<void> {
-    const seen = await markOf(file)
-    if (seen === mark) return
+    const seen = await markOf(file).catch((error: Error) => error)
+    const next = seen instanceof Error ? gone : seen
+    if (next === mark) return
     // Before the file is read: what cannot be used is told once, not on every look.
-    mark = seen
-    current = await load(file, algorithms)
+    mark = next
+    if (seen instanceof Error) {
+      current = none
+      throw seen
+    }
+    const text = await textOf(file).catch((error: Error) => {
+      current = none
+      throw error
+    })
+    current = parsed(file, text, algorithms)
   }
 
   return {
@@ -45,9 +55,12 @@ export async function issuerKeysFile(options: IssuerKeysFileOptions): Promise<Is
   }
 }
 
-async function load(file: string, algorithms: readonly Algorithm[]): Promise<IssuerKeys> {
+const gone = 'gone'
+const none: IssuerKeys = { keys: () => [] }
+
+function parsed(file: string, text: string, algorithms: readonly Algorithm[]): IssuerKeys {
   try {
-    return keySet(JSON.parse(await readFile(file, 'utf8')), algorithms)
+    return keySet(JSON.parse(text), algorithms)
   } catch (error) {
     throw new Error(
       `The issuer keys in ${file} cannot be used: ${error instanceof Error ? error.message : String(error)}`,
@@ -57,8 +70,14 @@ async function load(file: string, algorithms: readonly Algorithm[]): Promise<Iss
 }
 
 async function markOf(file: string): Promise<string> {
-  const found = await stat(file, { bigint: true }).catch((error: Error) => {
-    throw new Error(`The issuer keys in ${file} cannot be read: ${error.message}.`, { cause: error })
-  })
-  return `${found.ino} ${found.mtimeNs} ${found.size}`
+  const found = await stat(file, { bigint: true }).catch((error: Error) => unreadable(file, error))
+  return `${found.ino} ${found.ctimeNs} ${found.mtimeNs} ${found.size}`
+}
+
+function textOf(file: string): Promise<string> {
+  return readFile(file, 'utf8').catch((error: Error) => unreadable(file, error))
+}
+
+function unreadable(file: string, error: Error): never {
+  throw new Error(`The issuer keys in ${file} cannot be read: ${error.message}.`, { cause: error })
 }

@@ -48,6 +48,9 @@ const monthSlackMs = 2 * 86_400_000
 /** Month keys held in memory. */
 const monthsMax = 24
 
+/** Keys of one tenant and month held in memory. */
+const derivedMax = 10_000
+
 /**
  * Opens the directory of keys, and `trust.json` beside it, and makes what is missing, private files readable by their
  * owner only. Refuses a private file that others may read, a file that holds no key, and a `trust.json` of another deployment.
@@ -106,6 +109,7 @@ function parsedHex(file: string, text: string): Buffer {
 
 function monthKeys(keys: string, clock: Clock): Keys['digestKey'] {
   const months = new Map<string, Buffer>()
+  const derived = new Map<string, DigestKey>()
 
   const keyOf = (month: string, tsMs: number): Buffer => {
     const file = path.join(keys, `digest-${month}.key`)
@@ -117,10 +121,16 @@ function monthKeys(keys: string, clock: Clock): Keys['digestKey'] {
 
   return (tenant, tsMs) => {
     const month = new Date(tsMs).toISOString().slice(0, 7)
+    const id = `${month}/${tenant}`
+    const known = derived.get(id)
+    if (known) return known
     const key = months.get(month) ?? keyOf(month, tsMs)
     if (months.size >= monthsMax) months.clear()
     months.set(month, key)
-    return { id: `${month}/${tenant}`, key: createHmac('sha256', key).update(`digest\n${tenant}`).digest() }
+    const made = { id, key: createHmac('sha256', key).update(`digest\n${tenant}`).digest() }
+    if (derived.size >= derivedMax) derived.clear()
+    derived.set(id, made)
+    return made
   }
 }
 

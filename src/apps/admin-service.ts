@@ -2,6 +2,7 @@ import type { EvidenceLog } from '../ports/evidence-log.ts'
 import type { Json } from '../ports/json.ts'
 import type { AdminService } from '../server/admin.ts'
 import type { Meters } from '../telemetry/metrics.ts'
+import type { EmbeddedDetector } from './detector.ts'
 import type { GatewayOptions } from './options.ts'
 import type { Switchboard } from './switchboard.ts'
 
@@ -10,15 +11,17 @@ export interface AdminServiceParts {
   readonly log: EvidenceLog
   readonly switchboard: Switchboard
   readonly meters: Meters
+  readonly detector: Pick<EmbeddedDetector, 'problem'>
 }
 
 /** Whoever holds the admin token; persons have names once they sign in. */
 const operator = { kind: 'operator', name: 'admin' } as const
 
 /** What the admin listener shows and does. */
-export function adminService({ options, log, switchboard, meters }: AdminServiceParts): AdminService {
+export function adminService({ options, log, switchboard, meters, detector }: AdminServiceParts): AdminService {
   return {
-    problems: () => [log.problem(), options.tickets.problem()].filter((problem) => problem !== undefined),
+    problems: () =>
+      [log.problem(), options.tickets.problem(), detector.problem()].filter((problem) => problem !== undefined),
     metrics: () => meters.text(),
     switches: () => switchboard.list() as unknown as readonly Json[],
     engage: (order) => switchboard.engage(order, operator),

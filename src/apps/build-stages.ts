@@ -16,6 +16,7 @@ import { validate } from '../call/validate.ts'
 import type { Provenance } from '../detection/provenance.ts'
 import type { Scanner } from '../dlp/finding.ts'
 import { marks } from '../dlp/markers.ts'
+import type { Principal } from '../identity/principal.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { EvidenceLog } from '../ports/evidence-log.ts'
 import { isJsonObject, type Json } from '../ports/json.ts'
@@ -57,9 +58,10 @@ export function buildStages(parts: StageParts): { readonly stages: Stages; reado
   const { options, switchboard, scanner, provenance, digests } = parts
   const idempotency = deduplicate({ state: parts.state, clock: parts.clock, digest: digests.plain })
   const reach = reachOf(parts)
+  const halted = halt(switchboard.forbids, parts.enforced)
   const stages: Stages = {
     authenticate: authenticate(parts.identify, parts.watch),
-    halt: halt(switchboard.forbids, parts.enforced),
+    halt: halted,
     limit: limit(parts.limiter, (call) => digests.plain('', repeatable(call))),
     validate: validate(),
     inspect: inspect({
@@ -71,6 +73,8 @@ export function buildStages(parts: StageParts): { readonly stages: Stages; reado
     decide: decide({
       policy: options.policy,
       scanner: parts.departing,
+      halt: halted,
+      rights: (who) => rightsOf(parts, who),
       describeUrl: urlJudge(options),
       home: (region) => options.regions.backends[region],
       context: (call, region) => reach(call, region).context,
@@ -114,10 +118,14 @@ function closedBy({ egress }: GatewayOptions): Blocked {
   return (domain) => egress.block.some((closed) => isCovered(domain, closed))
 }
 
+const rightsOf = ({ switchboard }: StageParts, { tenant, actor, rights }: Principal): readonly string[] =>
+  switchboard.rightsOf({ tenant, actor: actor.id, rights })
+
 type Caller = Received & Identified & { readonly idem?: { readonly keyDigest: string } }
 
 /** What a tool may use during one call: the services of its region and the guarded way out, each under its own span. */
-function reachOf({ options, services, egress, switchboard }: StageParts) {
+function reachOf(parts: StageParts) {
+  const { options, services, egress, switchboard } = parts
   const closed = closedBy(options)
   return (call: Caller, region: string): Reach => {
     const { who, trace, signal, idem } = call
@@ -129,7 +137,7 @@ function reachOf({ options, services, egress, switchboard }: StageParts) {
     const context = {
       tenant: who.tenant,
       actor: who.actor.id,
-      grants: who.rights,
+      grants: rightsOf(parts, who),
       region,
       signal,
       ...operation,

@@ -1,8 +1,8 @@
 import type { Engage } from '../control/command.ts'
+import { detectorTtlMaxMs } from '../control/signed.ts'
 import type { Alert, Finding, Response } from '../detection/alert.ts'
 import { eventsOf } from '../detection/event.ts'
 import { detector, type Detector } from '../detection/fold.ts'
-import type { Lists } from '../detection/select.ts'
 import { commandFor } from '../detection/order.ts'
 import type { EvidenceRecord } from '../evidence/record.ts'
 import type { Clock } from '../ports/clock.ts'
@@ -24,7 +24,7 @@ export interface Reaction {
 }
 
 export interface EmbeddedDetectorParts {
-  readonly options: Pick<GatewayOptions, 'detector' | 'egress' | 'sinks'>
+  readonly options: Pick<GatewayOptions, 'detector' | 'sinks'>
   readonly log: EvidenceLog
   readonly switchboard: Switchboard
   readonly clock: Clock
@@ -33,15 +33,19 @@ export interface EmbeddedDetectorParts {
 }
 
 export interface EmbeddedDetector {
-  /** Everything found since the start, newest last, at most `reactionsMax`. */
+  /** Why detection cannot be trusted to be whole, or undefined while every record was judged. */
+  problem(): string | undefined
+  /** Found since the start, newest last, at most `reactionsMax`. */
   reactions(): readonly Reaction[]
   /** Resolves when every alert found so far has been handed to its sinks. */
   settled(): Promise<void>
   snapshot(): JsonObject
-  close(): void
+  /** Stops, lets alerts on their way arrive for `closeTimeoutMs` at most, and closes the sinks. */
+  close(): Promise<void>
 }
 
 const reactionsMax = 1_000
+const closeTimeoutMs = 5_000
 
 /**
  * The detector inside the gateway. It judges each record the moment it is durable, before the call it belongs to is
@@ -49,58 +53,74 @@ const reactionsMax = 1_000
  */
 export function embeddedDetector(parts: EmbeddedDetectorParts): EmbeddedDetector {
   const { clock } = parts
-  const { rules, stages, baseline } = parts.options.detector
-  const fold = detector({ rules, stages, lists: listsOf(parts.options.egress) })
+  const { rules, stages, lists, baseline } = parts.options.detector
+  const fold = detector({ rules, stages, lists })
   if (baseline) fold.restore(baseline)
   const reactions: Reaction[] = []
   const pending = new Set<Promise<void>>()
-  const stop = parts.log.follow((record) => {
-    for (const finding of judge(parts, fold, record)) {
-      const reaction = react(parts, finding, record.durableNs)
-      reactions.push(reaction)
-      if (reactions.length > reactionsMax) reactions.shift()
-      const told = tell(parts, finding).finally(() => pending.delete(told))
-      pending.add(told)
+  let failures = 0
+
+  /** Whatever fails in here is a fault to report and to be seen, never a reason to stop following. */
+  function guarded(work: () => void): void {
+    try {
+      work()
+    } catch (error) {
+      failures++
+      parts.fault(error)
     }
-  })
-  const timer = setInterval(() => advance(parts, fold, reactions), 1_000)
-  timer.unref()
-  return {
-    reactions: () => reactions,
-    settled: async () => void (await Promise.all(pending)),
-    snapshot: () => fold.snapshot(),
-    close() {
-      clearInterval(timer)
-      stop()
-    },
   }
 
+  function answer(finding: Finding, sinceNs: bigint): void {
+    const told = tell(parts, finding)
+      .catch(parts.fault)
+      .finally(() => pending.delete(told))
+    pending.add(told)
+    reactions.push(react(parts, finding, sinceNs))
+    if (reactions.length > reactionsMax) reactions.shift()
+  }
+
+  const stop = parts.log.follow((record) =>
+    guarded(() => {
+      for (const finding of judge(parts, fold, record)) guarded(() => answer(finding, record.durableNs))
+    }),
+  )
   /** Absences fire when time has passed them, even while nothing else happens. */
-  function advance(within: EmbeddedDetectorParts, folded: Detector, into: Reaction[]): void {
-    for (const finding of folded.watermark(clock.nowMs())) {
-      into.push(react(within, finding, clock.monoNs()))
-      void tell(within, finding)
-    }
+  const advance = () => {
+    for (const finding of fold.watermark(clock.nowMs())) guarded(() => answer(finding, clock.monoNs()))
+  }
+  const timer = setInterval(() => guarded(advance), 1_000)
+  timer.unref()
+
+  async function settled(): Promise<void> {
+    while (pending.size > 0) await Promise.all(pending)
+  }
+
+  return {
+    problem: () =>
+      failures === 0 ? undefined : `The detector failed ${failures} times; see the faults reported, then restart.`,
+    reactions: () => reactions,
+    settled,
+    snapshot: () => fold.snapshot(),
+    async close() {
+      clearInterval(timer)
+      stop()
+      await within(closeTimeoutMs, settled())
+      await within(closeTimeoutMs, Promise.allSettled(parts.options.sinks.map((sink) => sink.close())))
+    },
   }
 }
 
-/** Lists that rules refer to by name. Rules are opened with the same ones. */
-const listsOf = ({ bulk }: GatewayOptions['egress']): Lists => ({ bulk_vendors: bulk, core_vendors: bulk })
+/** Resolves when the work is done, or after `timeoutMs`. */
+async function within(timeoutMs: number, work: Promise<unknown>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise((resolve) => (timer = setTimeout(resolve, timeoutMs)))
+  await Promise.race([work, late]).finally(() => clearTimeout(timer))
+}
 
-/** A record the detector cannot read is a fault to report, never a reason to stop following. */
-function judge(
-  { meters, fault }: EmbeddedDetectorParts,
-  fold: Detector,
-  { text, leaf }: StoredRecord,
-): readonly Finding[] {
-  try {
-    const record = JSON.parse(text) as EvidenceRecord
-    countRecord(meters, record)
-    return eventsOf(record, leaf).flatMap((event) => fold.step(event))
-  } catch (error) {
-    fault(error)
-    return []
-  }
+function judge({ meters }: EmbeddedDetectorParts, fold: Detector, { text, leaf }: StoredRecord): readonly Finding[] {
+  const record = JSON.parse(text) as EvidenceRecord
+  countRecord(meters, record)
+  return eventsOf(record, leaf).flatMap((event) => fold.step(event))
 }
 
 function react(parts: EmbeddedDetectorParts, { alert, responses }: Finding, durableNs: bigint): Reaction {
@@ -122,7 +142,8 @@ function order(
   alert: Alert,
 ): Reaction['engaged'][number] {
   const { id, kind, target, issuedBy, action: _action, atMs: _atMs, ...request } = commandFor(response, alert)
-  switchboard.engage({ kind, target, ...request }, issuedBy, id).catch(fault)
+  const ttlMs = Math.min(request.ttlMs, detectorTtlMaxMs)
+  switchboard.engage({ ...request, kind, target, ttlMs }, issuedBy, id).catch(fault)
   return { id, kind, target }
 }
 

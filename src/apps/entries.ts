@@ -65,7 +65,7 @@ function toolsOpenedBy(scope: string, tools: readonly Tool[]): number {
 /** The first refusal of a session by one switch: proof that the order was enforced. */
 export function enforcedEntry(
   { switchId, kind, target, code }: Halted,
-  { who, trace, toolName }: Received & Identified,
+  { who, trace, tool }: Received & Identified,
 ): EvidenceEntry {
   const ext: JsonObject = { switchId, kind, target, code }
   return {
@@ -74,7 +74,7 @@ export function enforcedEntry(
     session: who.session,
     tenant: who.tenant,
     actor: who.actor,
-    tool: { name: toolName.replace(/[^\x21-\x7e]/g, '?').slice(0, 120) || '_OTHER' },
+    tool: { name: tool?.definition.name ?? '_OTHER' },
     ext,
   }
 }

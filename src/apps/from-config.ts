@@ -14,6 +14,7 @@ import { ticketsFile } from '../adapters/tickets-file.ts'
 import type { LoadedConfig } from '../config/load.ts'
 import { builtIn, type Config, type SinkSection } from '../config/schema.ts'
 import { readSecret } from '../config/secret.ts'
+import { unknownRules, unknownTools } from '../config/unknown-names.ts'
 import { openRules, type RuleSet } from '../detection/check.ts'
 import type { RuleFile } from '../detection/load.ts'
 import type { Lists } from '../detection/select.ts'
@@ -29,7 +30,7 @@ import type { TicketRegister } from '../ports/tickets.ts'
 import type { Tool } from '../ports/tool.ts'
 import { builtInAliases, catalog } from '../tools/catalog.ts'
 import { builtInTools } from '../tools/built-in.ts'
-import { egressLists } from '../tools/egress-lists.ts'
+import { egressLists, spelled } from '../tools/egress-lists.ts'
 import type { GatewayOptions } from './options.ts'
 
 /** Rules and policies that come with the product. */
@@ -55,9 +56,12 @@ export interface Surroundings {
 export async function gatewayOptions(loaded: LoadedConfig, around: Surroundings): Promise<GatewayOptions> {
   const { config } = loaded
   if (!config) throw new ConfigError(loaded.problems.map(placed))
-  const tools = toolsOf(config, [...builtInTools, ...(around.tools ?? [])])
+  const offered = [...builtInTools, ...(around.tools ?? [])]
+  const lists = listsOf(config)
+  const rules = detectionsOf(config, lists)
+  refuseUnknown(config, offered, rules)
+  const tools = toolsOf(config, offered)
   const tickets = config.tickets.file === undefined ? noTickets : await ticketsFile({ file: config.tickets.file })
-  const rules = detectionsOf(config)
   return {
     mode: config.mode,
     data: around.data,
@@ -81,20 +85,28 @@ export async function gatewayOptions(loaded: LoadedConfig, around: Surroundings)
     services: await servicesOf(config, around.environment),
     egress: {
       ...egressLists({ mode: config.mode, ...config.egress }),
-      bulk: config.egress.bulk,
-      block: config.egress.block,
+      bulk: config.egress.bulk.map(spelled),
     },
     limits: {
       tenants: config.limits.tenants,
       tools: Object.fromEntries(Object.entries(config.tools).map(([tool, { limits }]) => [tool, limits ?? {}])),
     },
     tickets,
-    detector: { rules, stages: config.detector.stages, ...(await baselineOf(config, around.data)) },
+    detector: { rules, lists, stages: config.detector.stages, ...(await baselineOf(config, around.data)) },
     sinks: await Promise.all(config.alerts.sinks.map((sink) => sinkOf(sink, around.environment))),
     telemetry: await telemetryOf(config, around.environment),
     configDigest: loaded.digest,
     report: around.report,
   }
+}
+
+/** A setting for a tool or a detection that there is not would hold for nothing, and look as if it held. */
+function refuseUnknown(config: Config, tools: readonly Tool[], { rules }: RuleSet): void {
+  const unknown = [
+    ...unknownTools(config, tools.map(({ definition }) => definition.name)), // prettier-ignore
+    ...unknownRules(config, rules.map(({ rule }) => rule.name)), // prettier-ignore
+  ]
+  if (unknown.length > 0) throw new ConfigError(unknown.map(({ path, message }) => `${path.join('.')}: ${message}`))
 }
 
 function toolsOf(config: Config, tools: readonly Tool[]): readonly Tool[] {
@@ -116,9 +128,15 @@ function policyOf({ policies }: LoadedConfig) {
   return compilePolicy(rules, { aliases: builtInAliases })
 }
 
-function detectionsOf({ detector, egress }: Config): RuleSet {
+function detectionsOf({ detector }: Config, lists: Lists): RuleSet {
   const files = detector.rules.flatMap((path) => yamlFilesIn(path === builtIn ? shipped('detections') : path))
-  return opened(files, { bulk_vendors: egress.bulk, core_vendors: egress.bulk, ...detector.lists })
+  return opened(files, lists)
+}
+
+/** Lists that rules refer to by name, in conditions and in `never`. */
+function listsOf({ detector, egress }: Config): Lists {
+  const bulk = egress.bulk.map(spelled)
+  return { bulk_vendors: bulk, core_vendors: bulk, ...detector.lists }
 }
 
 /** The detections that ship, unchanged. */
@@ -156,7 +174,10 @@ async function issuersOf(config: Config, { data, report }: Surroundings): Promis
   }))
   if (config.mode === 'production') return Promise.all(configured)
   const key = await openIssuerKey(nodeFiles(), data)
-  return [...(await Promise.all(configured)), developmentIssuer({ key, clock, mode: config.mode, audience }).trusted]
+  return [
+    ...(await Promise.all(configured)),
+    developmentIssuer({ key, clock, mode: config.mode, audience, maxTtlSeconds }).trusted,
+  ]
 }
 
 /** Who calls over stdio without a token, in development. */

@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto'
+import { createSecretKey, randomUUID } from 'node:crypto'
 import { undiciEgress } from '../adapters/egress-undici.ts'
 import type { Keys } from '../adapters/keys-file.ts'
 import type { ServiceClient } from '../adapters/service-http.ts'
@@ -6,7 +6,6 @@ import { handler } from '../call/handle.ts'
 import { receive } from '../call/receive.ts'
 import { notes } from '../call/record.ts'
 import { registrableDomain } from '../detection/domain.ts'
-import { fingerprint } from '../detection/fingerprint.ts'
 import { provenance } from '../detection/provenance.ts'
 import { builtInKinds, isSecret } from '../dlp/kinds.ts'
 import { scanner } from '../dlp/scan.ts'
@@ -52,10 +51,11 @@ export function gatewayService(parts: GatewayServiceParts): GatewayService {
   const departing = scanner({ hashKey, modes: departingModes })
   const noted = notes({
     digest: keyed.keyed,
-    fingerprint: (tenant, args) => fingerprint(args, keyed.tenantKey(tenant)),
+    fingerprint: (tenant, args) => keyed.fingerprint(tenant, args),
     policyDigest: () => options.policy.digest,
     detectorVersion: scan.version,
     registrableDomain,
+    clean: (text) => scan.scan(text).count === 0,
   })
   const identify = identifierOf(parts, listed)
   const { stages, idempotency } = buildStages({
@@ -123,7 +123,7 @@ function identifierOf({ options, clock, keys }: GatewayServiceParts, listed: Dir
   return identifier({
     verifier: verifier({ issuers, audience, clock, skewSec, cacheMax: 10_000 }),
     directory: listed,
-    sessionKey: keys.sessionKey,
+    sessionKey: createSecretKey(keys.sessionKey),
     homeRegion: (tenant) => options.regions.tenants[tenant] ?? '',
     ...(local && { local }),
   })

@@ -11,11 +11,12 @@ import type { EvidenceEntry } from '../evidence/record.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Receipt } from '../ports/evidence-log.ts'
 import type { AdminService } from '../server/admin.ts'
-import { serverInfo } from '../server/identity.ts'
+import { serverInfo } from '../server/server-info.ts'
 import type { GatewayService } from '../server/mcp.ts'
 import { meters as openMeters, type Meters } from '../telemetry/metrics.ts'
 import { observer, type TelemetryObserver } from '../telemetry/observe.ts'
 import { adminService } from './admin-service.ts'
+import { toolNames } from '../tools/catalog.ts'
 import { measured } from './count.ts'
 import { embeddedDetector, type EmbeddedDetector } from './detector.ts'
 import { loadEntries } from './entries.ts'
@@ -57,7 +58,15 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   const state = keep(options.state === 'memory' ? memoryState() : sqliteState({ file: join(options.data, 'state.db') }))
   const commands = keep(await fileCommandLog({ directory: join(options.data, 'control'), trusted: keys.commandKeys }))
   const switches = keep(
-    switchboard({ commands, log, clock, operator: keys.deployment, detector: keys.detector, fault }),
+    switchboard({
+      commands,
+      log,
+      clock,
+      tools: toolNames(options.catalog),
+      operator: keys.deployment,
+      detector: keys.detector,
+      fault,
+    }),
   )
   const shared = { options, clock, log, switchboard: switches, meters, fault }
   const watching = keep(embeddedDetector(shared))
@@ -68,16 +77,13 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   const open = held.move()
   return {
     service,
-    admin: adminService(shared),
+    admin: adminService({ ...shared, detector: watching }),
     keys,
     detector: watching,
     switches,
     append: (entry) => log.append(entry),
     flush: () => seen.flush(),
-    async close() {
-      await watching.settled()
-      await open.disposeAsync()
-    },
+    close: () => open.disposeAsync(),
   }
 }
 

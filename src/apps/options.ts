@@ -1,5 +1,6 @@
 import type { Mode } from '../detection/reaction.ts'
 import type { RuleSet } from '../detection/check.ts'
+import type { Lists } from '../detection/select.ts'
 import type { PrincipalEntry, Limits } from '../identity/directory.ts'
 import type { LocalIdentity } from '../identity/identify.ts'
 import type { TrustedIssuer } from '../identity/token.ts'
@@ -53,6 +54,8 @@ export interface GatewayOptions {
   readonly tickets: TicketRegister
   readonly detector: {
     readonly rules: RuleSet
+    /** Lists the rules were opened with; `never` names them too. */
+    readonly lists: Lists
     readonly stages: { readonly default: Mode; readonly rules: Readonly<Record<string, Mode>> }
     /** A detector snapshot to begin with, already verified. */
     readonly baseline?: JsonObject

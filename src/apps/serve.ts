@@ -1,3 +1,4 @@
+import { systemClock } from '../adapters/clock-system.ts'
 import { listenAdmin } from '../server/admin.ts'
 import { listenHttp } from '../server/http.ts'
 import type { Gateway } from './gateway.ts'
@@ -38,7 +39,7 @@ export async function listen({ gateway, options, listen: http, admin: ops }: Lis
       ...http,
       authorizationServers,
       scopes: [...new Set(scopes)].sort(),
-      nowMs: Date.now,
+      clock: systemClock(),
       fault,
     }).catch(taken('listen', http.host, http.port))
     return { mcp: mcp.url, admin: admin.url, close: async () => void (await Promise.all([mcp.close(), admin.close()])) }

@@ -1,5 +1,5 @@
 import { Command, CommanderError } from 'commander'
-import { serverInfo } from '../server/identity.ts'
+import { serverInfo } from '../server/server-info.ts'
 
 /** One small file per command; loaded only when it is asked for, so that every command starts fast. */
 const commands: Readonly<Record<string, () => Promise<(program: Command) => void>>> = {
@@ -21,6 +21,8 @@ export async function main(argv: readonly string[]): Promise<void> {
     .version(serverInfo.version)
     .exitOverride()
     .showHelpAfterError('(add --help for what is possible)')
+  // Whoever reads the output may have had enough: `sluicegate evidence list | head`.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 3))
   const asked = commands[argv[2] ?? '']
   for (const load of asked ? [asked] : Object.values(commands)) (await load())(program)
   try {

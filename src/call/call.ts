@@ -1,3 +1,4 @@
+import type { Identity } from './authenticate.ts'
 import type { Binding, Principal } from '../identity/principal.ts'
 import type { Findings } from '../dlp/finding.ts'
 import type { PolicyVerdict } from '../policy/verdict.ts'
@@ -20,7 +21,8 @@ export type Credential =
     }
   /** A local process that was started with this identity, on stdio in development. */
   | { readonly kind: 'process'; readonly processId: string }
-  | { readonly kind: 'none' }
+  /** Nobody; `refused` says what became of a credential that was judged before, and is not judged again. */
+  | { readonly kind: 'none'; readonly refused?: Extract<Identity, { readonly ok: false }> }
 
 /** The agent's own account of what it is doing. A claim: limits never let it lower a count. */
 export interface PlanClaim {

@@ -1,4 +1,5 @@
 import type { Scanner } from '../dlp/finding.ts'
+import type { Principal } from '../identity/principal.ts'
 import type { Policy, PolicyInput, PolicyVerdict } from '../policy/verdict.ts'
 import type { JsonObject } from '../ports/json.ts'
 import type { ToolContext } from '../ports/tool.ts'
@@ -15,6 +16,10 @@ export interface DecideParts {
   readonly describeUrl: (url: URL) => NonNullable<PolicyInput['url']>
   /** Backend region of a subject's region; undefined when no backend serves it. */
   readonly home: (subjectRegion: string) => string | undefined
+  /** The switches, asked once more: only now is it known which rights the call needs. */
+  readonly halt: Stage<Known, object>
+  /** The caller's rights without those that a switch revoked. */
+  readonly rights: (who: Principal) => readonly string[]
   /** What a tool's preview may use. */
   readonly context: (call: Known, region: string) => ToolContext
   /** An output of this session carried injection markers. */
@@ -29,6 +34,8 @@ export function decide(parts: DecideParts): Stage<Known, Decided> {
   return async (call) => {
     const missing = call.checked.scopes(call.args).filter((scope) => !call.who.rights.includes(scope))
     if (missing.length > 0) return scopeMissing(call, missing)
+    const revoked = await parts.halt(call)
+    if (revoked.kind !== 'pass') return revoked
     const region = parts.home(call.who.region)
     if (region === undefined) return regionUnavailable()
     const judged = await truth(parts, call, region)
@@ -58,7 +65,7 @@ function inputOf(parts: DecideParts, call: Known, args: JsonObject): PolicyInput
     args,
     subject: { id: who.subject, region: who.region, tenant: who.tenant },
     actor: { id: who.actor.id, type: who.actor.type },
-    grants: who.rights,
+    grants: parts.rights(who),
     data: { contains_pii: found.count > 0 || checked.returnsPii === true, pii_count: found.count },
     ...(destination && {
       egress: { domain: destination.domain, domain_in_allowlist: destination.allowed },

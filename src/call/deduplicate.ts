@@ -1,3 +1,4 @@
+import type { Principal } from '../identity/principal.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Json, JsonObject } from '../ports/json.ts'
 import type { StateStore } from '../ports/state-store.ts'
@@ -22,7 +23,11 @@ export interface Idempotency {
   settle(call: Partly, outcome: Outcome): Promise<void>
 }
 
-/** Asks whether a write was done already. A key is bound to tenant, tool and arguments, and lives 24 hours. */
+/**
+ * Asks whether a write was done already. A key is bound to tenant, tool and arguments, and to who the caller is and what it may
+ * see in clear: whoever differs in any of these is refused, and neither repeats the write nor reads the answer of another.
+ * It lives 24 hours.
+ */
 export function deduplicate(parts: DeduplicateParts): Idempotency {
   return { stage: (call) => claim(parts, call), settle: (call, outcome) => settle(parts, call, outcome) }
 }
@@ -41,12 +46,13 @@ async function claim({ state, clock, digest }: DeduplicateParts, call: Known): P
   // Services dedupe on it, so it names the tool too: one key given to two tools is two operations.
   const keyDigest = digest(call.who.tenant, [tool, idemKey])
   const storeKey = `${call.who.tenant}/${tool}/${keyDigest}`
-  const found = await state.claim(storeKey, digest(call.who.tenant, body), clock.nowMs())
+  const idem = { storeKey, keyDigest }
+  const found = await state.claim(storeKey, digest(call.who.tenant, [...reader(call.who), body]), clock.nowMs())
   switch (found.kind) {
     case 'new':
-      return pass({ idem: { storeKey, keyDigest } })
+      return pass({ idem })
     case 'done':
-      return repeat(found.answer)
+      return repeat(found.answer, idem)
     case 'running':
       return refuse({
         code: 'idempotency_conflict',
@@ -57,7 +63,7 @@ async function claim({ state, clock, digest }: DeduplicateParts, call: Known): P
     case 'conflict':
       return refuse({
         code: 'idempotency_conflict',
-        message: 'This idemKey was used with other arguments. Take a new one.',
+        message: 'This idemKey was used with other arguments, rights or by another caller. Take a new one.',
         field: 'idemKey',
       })
     case 'unknown':
@@ -70,16 +76,22 @@ async function claim({ state, clock, digest }: DeduplicateParts, call: Known): P
   }
 }
 
-function repeat(stored: JsonObject): Verdict<never> {
+/** Who may read an answer again: the same caller, acting for the same subject, seeing no less in clear. */
+function reader({ issuer, subject, actor, rights }: Principal): readonly Json[] {
+  return [issuer, subject, actor.id, rights.filter((scope) => scope.endsWith(':unmasked')).toSorted()]
+}
+
+function repeat(stored: JsonObject, idem: NonNullable<Deduplicated['idem']>): Verdict<never> {
   const { callId, answer } = stored as unknown as { readonly callId: string; readonly answer: Answer }
   const [first, ...rest] = answer.content
   const told = first?.type === 'text' ? `OK (idempotent): ${first.text}` : 'OK (idempotent)'
   const content = [{ type: 'text' as const, text: told }, ...(first?.type === 'text' ? rest : answer.content)]
-  return { kind: 'answer', answer: { ...answer, content }, replayOf: callId }
+  return { kind: 'answer', answer: { ...answer, content }, replayOf: callId, learned: { idem } }
 }
 
 async function settle({ state, clock }: DeduplicateParts, call: Partly, outcome: Outcome): Promise<void> {
-  if (!call.idem) return
+  // A repeat claimed nothing: the key stays as the first call left it.
+  if (!call.idem || (outcome.kind === 'ok' && outcome.replayOf !== undefined)) return
   const { storeKey } = call.idem
   if (outcome.kind === 'ok') {
     const stored = { callId: call.id, answer: outcome.answer as unknown as JsonObject }

@@ -1,5 +1,5 @@
 import type { Effect } from '../ports/tool.ts'
-import type { Identified, Received } from './call.ts'
+import type { Identified, Received, Validated } from './call.ts'
 import type { Code } from './outcome.ts'
 import { pass, refuse, type Stage, type Verdict } from './pipeline.ts'
 
@@ -10,6 +10,7 @@ export interface HaltQuery {
   readonly actor: string
   readonly tool: string
   readonly effect: Effect
+  /** Scopes the call needs; none while its arguments are not known yet. */
   readonly scopes: readonly string[]
   readonly jti?: string
   readonly domain?: string
@@ -42,14 +43,15 @@ export function halt(forbids: Forbids, enforced: Enforced): Stage<Received & Ide
 }
 
 /** A tool is asked about by its own name, whatever alias it was called by. An unknown one counts as one that can change things. */
-export function queryOf({ who, toolName, tool }: Received & Identified, domain?: string): HaltQuery {
+export function queryOf(call: Received & Identified & Partial<Validated>, domain?: string): HaltQuery {
+  const { who, toolName, tool, checked, args } = call
   return {
     tenant: who.tenant,
     session: who.session,
     actor: who.actor.id,
     tool: tool?.definition.name ?? toolName,
     effect: tool?.effect ?? 'destructive',
-    scopes: who.scopes,
+    scopes: checked && args ? checked.scopes(args) : [],
     ...(who.jti !== undefined && { jti: who.jti }),
     ...(domain !== undefined && { domain }),
   }

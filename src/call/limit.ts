@@ -6,6 +6,8 @@ import { pass, type Stage } from './pipeline.ts'
 export interface Effort {
   readonly tenant: string
   readonly principal: string
+  /** On whose behalf the principal acts, where a token says so: its ceilings hold as well. */
+  readonly onBehalfOf?: string
   readonly session: string
   readonly tool: string
   readonly costMicroUsd: number
@@ -30,6 +32,7 @@ export function limit(limiter: Limiter, argsKey: (call: Received) => string): St
     const entry = await limiter.enter({
       tenant: call.who.tenant,
       principal: call.who.actor.id,
+      ...(call.who.actor.onBehalfOf !== undefined && { onBehalfOf: call.who.actor.onBehalfOf }),
       session: call.who.session,
       tool: call.tool?.definition.name ?? '_OTHER',
       costMicroUsd: Math.round((call.tool?.costUsd ?? 0) * 1e6),

@@ -11,7 +11,7 @@ export type Verdict<Learned> =
   /** Stop: something outside may have changed, and there is no answer to show for it. */
   | { readonly kind: 'fail'; readonly refusal: Refusal; readonly learned?: object }
   /** Stop: this call was answered before, and here is that answer. Only `deduplicate` may say so. */
-  | { readonly kind: 'answer'; readonly answer: Answer; readonly replayOf: string }
+  | { readonly kind: 'answer'; readonly answer: Answer; readonly replayOf: string; readonly learned?: object }
 
 /** One stage: what it must know, and what it learns. It knows nothing of spans, timers or what comes after it. */
 export type Stage<Known, Learned> = (call: Known) => Verdict<Learned> | Promise<Verdict<Learned>>
@@ -108,7 +108,7 @@ function isVerdict(said: Partial<Said> | undefined | null, name: Part, call: Rec
     case 'fail':
       return isRefusal(said.refusal) && addsOnly(said.learned ?? {}, call)
     case 'answer':
-      return name === 'deduplicate' && Array.isArray(said.answer?.content)
+      return name === 'deduplicate' && Array.isArray(said.answer?.content) && addsOnly(said.learned ?? {}, call)
     default:
       return false
   }

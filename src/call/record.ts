@@ -4,6 +4,7 @@ import type { Json, JsonObject } from '../ports/json.ts'
 import type { Partly, Ready } from './call.ts'
 import type { Outcome } from './outcome.ts'
 import type { Timings } from './pipeline.ts'
+import { fitted } from './fit.ts'
 import { together } from './redact.ts'
 
 export interface NotesParts {
@@ -14,6 +15,8 @@ export interface NotesParts {
   readonly policyDigest: () => string
   readonly detectorVersion: string
   readonly registrableDomain: (host: string) => string
+  /** True for a text in which the scanner finds nothing personal and no secret. */
+  readonly clean: (text: string) => boolean
 }
 
 /** Writes down what a call was and how it ended. Digests and counts only: no argument, result or token stands in a record. */
@@ -24,8 +27,8 @@ export interface Notes {
 
 export function notes(parts: NotesParts): Notes {
   return {
-    intent: (call) => ({ type: 'call.intent', ...common(parts, call), ...decision(parts, call) }),
-    ending: (call, outcome, us) => ending(parts, call, outcome, us),
+    intent: (call) => fitted({ type: 'call.intent', ...common(parts, call), ...decision(parts, call) }),
+    ending: (call, outcome, us) => fitted(ending(parts, call, outcome, us)),
   }
 }
 
@@ -54,27 +57,39 @@ function common(parts: NotesParts, call: Partly, outcome?: Outcome) {
     spanId: trace.spanId,
     ...(trace.parentSpanId !== undefined && { parentSpanId: trace.parentSpanId }),
     req: call.id,
-    ...(who && { session: who.session, tenant: who.tenant, actor: { ...who.actor, ...clientOf(call) } }),
-    ...(who && { grants: who.rights.slice(0, 256).map((scope) => ({ scope })) }),
-    tool: { name: nameOf(call), ...(call.tool && { effect: call.tool.effect }) },
-    agentPlan: { ...planOf(call), synthetic: !trace.planned },
+    ...(who && { session: who.session, tenant: who.tenant, actor: { ...who.actor, ...clientOf(parts, call) } }),
+    ...(who && { grants: who.rights.map((scope) => ({ scope })) }),
+    tool: { name: call.tool?.definition.name ?? '_OTHER', ...(call.tool && { effect: call.tool.effect }) },
+    agentPlan: { ...planOf(parts, call), synthetic: !trace.planned },
     ...(limits && { limits: limitsNote(limits) }),
-    ...(call.idem && { idem: { keyDigest: call.idem.keyDigest } }),
+    ...idemNote(call, outcome),
     ...(who && call.args && { args: parts.digest(who.tenant, call.sent ?? call.args) }),
-    ...egressNote(call),
+    ...egressNote(parts, call),
     ext: extension(parts, call, outcome),
   }
 }
 
-function nameOf({ tool, toolName }: Partly): string {
-  return tool?.definition.name ?? `_OTHER:${toolName.replace(/[^\x21-\x7e]/g, '?').slice(0, 120)}`
+/** A text of the agent's, where it has the form of a name and nothing is found in it; else a keyed digest, to compare by. */
+function tame({ clean, digest }: NotesParts, { who }: Partly, text: string, form: RegExp): string {
+  return form.test(text) && clean(text)
+    ? text
+    : `h:${digest(who?.tenant ?? '', text.toWellFormed()).digest.slice(0, 16)}`
 }
 
-const clientOf = ({ client }: Partly) => (client === undefined ? {} : { client: client.slice(0, 128) })
+function clientOf(parts: NotesParts, call: Partly) {
+  return call.client === undefined ? {} : { client: tame(parts, call, call.client, /^[ -~]{1,128}$/) }
+}
 
-function planOf({ plan }: Partly) {
+function idemNote({ idem }: Partly, outcome?: Outcome) {
+  if (!idem) return {}
+  const replayOf = outcome?.kind === 'ok' ? outcome.replayOf : undefined
+  return { idem: { keyDigest: idem.keyDigest, ...(replayOf !== undefined && { replayOf }) } }
+}
+
+function planOf(parts: NotesParts, call: Partly) {
+  const { plan } = call
   return {
-    ...(plan.id !== undefined && { id: plan.id }),
+    ...(plan.id !== undefined && { id: tame(parts, call, plan.id, /^[A-Za-z0-9._:-]{1,64}$/) }),
     ...(plan.step !== undefined && { step: plan.step }),
     ...(plan.depth !== undefined && { depth: plan.depth }),
     ...(plan.retry !== undefined && { retry: plan.retry }),
@@ -128,10 +143,16 @@ function dlpNote(parts: NotesParts, call: Partly) {
   return { dlp: { ...together(call.found, call.shown), detectorVersion: parts.detectorVersion } }
 }
 
-function egressNote(call: Partly) {
+/** A host, unless labels of it carry what must not be kept: then the part that somebody registered. An address stays. */
+function hostOf(parts: NotesParts, call: Partly, host: string): string {
+  const kept = /^[\d.]+$|:/.test(host) || parts.clean(host)
+  return kept ? host : tame(parts, call, parts.registrableDomain(host), /./)
+}
+
+function egressNote(parts: NotesParts, call: Partly) {
   const { departed, destination } = call
   if (!destination && !departed) return {}
-  const domain = (departed?.domain ?? destination?.domain ?? '').slice(0, 253)
+  const domain = hostOf(parts, call, (departed?.domain ?? destination?.domain ?? '').slice(0, 253))
   return {
     egress: {
       domain,
@@ -156,10 +177,10 @@ function extension(parts: NotesParts, call: Partly, outcome?: Outcome): JsonObje
     ...(taint && taint.tainted && { taint: taint as unknown as JsonObject }),
     ...(call.markers !== undefined && call.markers > 0 && { resultMarkers: call.markers }),
     ...fingerprints(parts, call),
+    ...(!call.tool && { toolHash: tame(parts, call, call.toolName, /^$/) }),
     ...(call.tool?.polling && { polling: true }),
     ...(call.intent && outcome && { intentSeq: call.intent.seq }),
-    ...(outcome?.kind === 'ok' && outcome.replayOf !== undefined && { replayOf: outcome.replayOf }),
-    ...(destination && { registrableDomain: parts.registrableDomain(destination.domain) }),
+    ...(destination && { registrableDomain: hostOf(parts, call, parts.registrableDomain(destination.domain)) }),
     ...(refused?.switchId !== undefined && { switchId: refused.switchId }),
     ...(refused?.cause !== undefined && { cause: refused.cause.slice(0, 120) }),
   }

@@ -1,5 +1,5 @@
 import type { Problem } from '../policy/document.ts'
-import { egressProblems } from '../tools/egress-lists.ts'
+import { egressProblems, spelled } from '../tools/egress-lists.ts'
 import { builtIn, type Config } from './schema.ts'
 
 type At = (where: readonly (string | number)[], message: string) => Problem
@@ -24,8 +24,9 @@ function egress({ mode, egress: section }: Config, at: At): readonly Problem[] {
     const [where = '', ...rest] = sentence.split(': ')
     return at(where.split('.').slice(0, 3), rest.join(': '))
   })
+  const allowed = section.allow.map(spelled)
   const strayBulk = section.bulk.flatMap((domain, index) =>
-    section.allow.includes(domain)
+    allowed.includes(spelled(domain))
       ? []
       : [at(['egress', 'bulk', index], `'${domain}' is not in egress.allow; bulk is a part of it.`)],
   )

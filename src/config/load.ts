@@ -8,7 +8,8 @@ import type { Place } from './fields.ts'
 import { contradictions } from './judge.ts'
 import { readPolicyFiles, readPrincipals } from './named-files.ts'
 import { builtIn, configSchema, type Config } from './schema.ts'
-import { digestOf, problemAt, readSource, type Path, type Source } from './source.ts'
+import { digestOf, problemAt, readSource, type At, type Path, type Source } from './source.ts'
+import { unknownTools } from './unknown-names.ts'
 
 export interface ParsedConfig {
   /** There when nothing is wrong. */
@@ -29,22 +30,30 @@ export interface LoadedConfig extends ParsedConfig {
   readonly digest: string
 }
 
-/** Reads the text of a configuration file. `file` names it in problems and is where relative paths begin. Never throws. */
-export function parseConfig(text: string, file: string): ParsedConfig {
+/**
+ * Reads the text of a configuration file. `file` names it in problems and is where relative paths begin. With the names of all
+ * `tools` there will be, settings for others are problems. Never throws.
+ */
+export function parseConfig(text: string, file: string, tools?: readonly string[]): ParsedConfig {
   const document = placedDocument(text, file)
   if (document.problems.length > 0) return { problems: document.problems, warnings: [] }
   const data = document.data ?? {}
   const parsed = configSchema(placeOf(data, file)).safeParse(data)
   if (!parsed.success) return { problems: explain(parsed.error, file, document, knownKeys), warnings: [] }
-  const { problems, warnings } = contradictions(parsed.data, (at, message) => problemAt(document, file, at, message))
+  const placedAt: At = (where, message) => problemAt(document, file, where, message)
+  const { problems: unfit, warnings } = contradictions(parsed.data, placedAt)
+  const stray = tools
+    ? unknownTools(parsed.data, tools).map(({ path: where, message }) => placedAt(where, message))
+    : []
+  const problems = [...unfit, ...stray]
   return problems.length > 0 ? { problems, warnings } : { config: parsed.data, problems, warnings }
 }
 
-/** Reads a configuration file and everything it names. Never throws: what cannot be read is a problem. */
-export function loadConfig(file: string): LoadedConfig {
+/** Reads a configuration file and everything it names; `tools` as in `parseConfig`. Never throws: what cannot be read is a problem. */
+export function loadConfig(file: string, tools?: readonly string[]): LoadedConfig {
   const source = readSource(file)
   if (typeof source === 'string') return nothing([{ file, line: 1, path: '', message: source }])
-  return resolve(parseConfig(source.text, file), source)
+  return resolve(parseConfig(source.text, file, tools), source)
 }
 
 /** Reads the text of a configuration and everything it names. `file` is its name in problems, and where relative paths begin. */

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 
-/** What a switch can stop. */
+/** What a switch can stop. `consumer` is read in old logs and refused in new orders: nothing obeys it yet. */
 export const switchKinds = [
   'session',
   'tool',

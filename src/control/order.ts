@@ -25,6 +25,14 @@ const ttlMaxMs = 90 * 24 * 3_600_000
 export const ceilings = ['rpm', 'burst', 'concurrency', 'daily_cost_usd', 'max_plan_depth', 'max_retries'] as const
 export type Ceiling = (typeof ceilings)[number]
 
+/** Why an order was not taken, in a sentence for whoever gave it. It is not in force. */
+export class OrderRefused extends Error {
+  constructor(message: string) {
+    super(message)
+    this.name = 'OrderRefused'
+  }
+}
+
 const text = z.string().trim().min(1).max(512)
 
 /** The schema of a request. Refuses unknown fields, a target that cannot exist, and an order that could never end. */
@@ -79,9 +87,14 @@ const targetForms: Readonly<Partial<Record<SwitchKind, { readonly form: RegExp; 
   },
   egress: { form: /^[\p{L}\p{N}._-]{1,253}$|^\[[0-9a-f:.]+\]$/iu, means: 'a domain without scheme, port or path' },
   grant: { form: /^(\S+\/)?[a-z][\w.-]*(:[\w.-]+)?$/, means: 'a scope, or `<actor>/<scope>`' },
+  tenant: { form: /^(?!all$)/, means: 'one tenant by its name; to stop everyone, engage `catalog all`' },
 }
 
-function targetProblem({ kind, target, set }: OrderRequest): Problem | undefined {
+function targetProblem({ kind, target, tenant, set }: OrderRequest): Problem | undefined {
+  if (kind === 'consumer')
+    return { path: ['kind'], message: 'nothing obeys a consumer switch in this version; engage another kind' }
+  if (tenant === 'all')
+    return { path: ['tenant'], message: 'tenant names one tenant; leave it out to order for all of them' }
   const wanted = targetForms[kind]
   if (wanted && !wanted.form.test(target))
     return { path: ['target'], message: `the target of a ${kind} switch is ${wanted.means}` }

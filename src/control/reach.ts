@@ -10,7 +10,7 @@ export interface Ending {
   readonly message: string
 }
 
-/** Kinds that end calls, in the order in which they are asked. The rest (`limits`, `consumer`) only slow things down. */
+/** Kinds that end calls, in the order in which they are asked. `limits` only slows them down; nothing obeys `consumer` yet. */
 export const endings: Readonly<Partial<Record<SwitchKind, Ending>>> = {
   session: {
     code: 'session_killed',
@@ -56,7 +56,7 @@ function keysOf(kind: SwitchKind, query: HaltQuery): readonly string[] {
     case 'approval':
       return effect === 'read' ? [] : ['all', tenant]
     case 'grant':
-      return scopes.flatMap((scope) => [scope, `${actor}/${scope}`])
+      return scopes.flatMap((scope) => grantKeys(actor, scope))
     case 'egress':
       return domain === undefined ? [] : suffixesOf(domain)
     case 'limits':
@@ -66,11 +66,20 @@ function keysOf(kind: SwitchKind, query: HaltQuery): readonly string[] {
   }
 }
 
-/** True when the switch, found where the call looked, really concerns it. */
-export function concerns({ kind, target, tenant }: Engage, query: HaltQuery): boolean {
-  if (tenant !== undefined && tenant !== query.tenant) return false
+/** Every place where a switch that revokes this right may be filed. */
+export function placesOfGrant(actor: string, right: string): readonly string[] {
+  return grantKeys(actor, right).map((key) => `grant ${key}`)
+}
+
+const grantKeys = (actor: string, right: string): readonly string[] => [right, `${actor}/${right}`]
+
+/** True when the switch, found where a call of its tenant looked, really concerns it. */
+export function concerns({ kind, target }: Engage, query: HaltQuery): boolean {
   return kind !== 'session' || coversSession(target, query.session)
 }
+
+/** True unless the switch is narrowed to another tenant. */
+export const isFor = ({ tenant }: Engage, caller: string): boolean => tenant === undefined || tenant === caller
 
 /** `a.b.example` → itself, `b.example`, `example`: a blocked domain takes its subdomains with it. */
 function suffixesOf(domain: string): readonly string[] {

@@ -34,7 +34,7 @@ const detectorKinds: readonly SwitchKind[] = [
 ]
 
 /** Longest a detector's order may last: a person looks within a day. */
-const detectorTtlMaxMs = 24 * 3_600_000
+export const detectorTtlMaxMs = 24 * 3_600_000
 
 /** Signs a command and gives its line, LF included: `<RFC 8785 bytes> TAB <base64 signature> LF`. */
 export async function commandLine(command: Command, signer: Signer): Promise<string> {
@@ -61,7 +61,7 @@ export function readCommandLine(line: Uint8Array, trusted: readonly TrustedKey[]
 }
 
 /** Why a key may not give this order, or undefined when it may. */
-function beyondRights(command: Command, key: Pick<TrustedKey, 'use' | 'kinds'>): string | undefined {
+export function beyondRights(command: Command, key: Pick<TrustedKey, 'use' | 'kinds'>): string | undefined {
   if (key.use === 'deployment')
     return command.issuedBy.kind === 'operator' ? undefined : 'an operator’s key signed a detector’s order'
   if (command.issuedBy.kind !== 'detector') return 'a detector’s key signed an operator’s order'

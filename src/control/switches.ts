@@ -2,7 +2,7 @@ import type { Halted, HaltQuery } from '../call/halt.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Command, Engage, SwitchKind } from './command.ts'
 import { ceilings, type Ceiling } from './order.ts'
-import { concerns, endings, filedUnder, placesOf } from './reach.ts'
+import { concerns, endings, filedUnder, isFor, placesOf, placesOfGrant } from './reach.ts'
 
 /** A switch that is engaged now. */
 export interface Engaged extends Engage {
@@ -25,18 +25,29 @@ export interface Switches {
   seq(): number
   /**
    * Folds one command in. `replayed` commands were ordered before this process began: nobody knows how long ago on the
-   * monotonic clock, so the wall clock alone ends them. Throws when `switchesMax` switches are engaged: none is forgotten.
+   * monotonic clock, so the wall clock alone ends them. Refuses none for want of room: whoever orders asks `count` before.
    */
   apply(command: Command, how?: 'live' | 'replayed'): Applied
   /** What forbids this call now, if anything does. Reads memory only. */
   forbids(query: HaltQuery): Halted | undefined
   limitsFor(query: { readonly tenant: string; readonly actor: string; readonly tool: string }): Ceilings
-  /** True while the consumer group is paused. */
-  paused(consumer: string): boolean
+  /** Rights of a caller that are not revoked. */
+  rightsOf(who: RightsQuery): readonly string[]
   /** What is engaged now, oldest first. */
   list(): readonly Engaged[]
-  /** Forgets switches whose time is up, and gives them, so that their end can be written down. */
-  expire(): readonly Engage[]
+  /** How many are engaged now. */
+  count(): number
+  /** Switches whose time is up and which nobody released yet, so that their end can be written down. A release forgets them. */
+  overdue(): readonly Engage[]
+}
+
+/** Most switches that may be engaged at one time. */
+export const switchesMax = 10_000
+
+export interface RightsQuery {
+  readonly tenant: string
+  readonly actor: string
+  readonly rights: readonly string[]
 }
 
 interface Entry {
@@ -46,10 +57,9 @@ interface Entry {
 }
 
 /** The fold of all orders: what is forbidden now. An order that is replayed, reordered or old changes nothing. */
-export function switches(options: { readonly clock: Clock; readonly switchesMax?: number }): Switches {
-  const { clock, switchesMax = 10_000 } = options
+export function switches({ clock }: { readonly clock: Clock }): Switches {
   const entries = new Map<string, Entry>()
-  const filed = new Map<string, readonly Entry[]>()
+  const filed = new Map<string, Set<Entry>>()
   let lastSeq = -1
 
   const monoMs = (): number => Number(clock.monoNs() / 1_000_000n)
@@ -63,39 +73,37 @@ export function switches(options: { readonly clock: Clock; readonly switchesMax?
   function add(entry: Entry): void {
     const place = filedUnder(entry.order)
     entries.set(entry.order.id, entry)
-    filed.set(place, [...(filed.get(place) ?? []), entry])
+    filed.set(place, (filed.get(place) ?? new Set()).add(entry))
   }
 
   function remove(entry: Entry): void {
     const place = filedUnder(entry.order)
-    const rest = (filed.get(place) ?? []).filter((other) => other !== entry)
+    const rest = filed.get(place)
+    rest?.delete(entry)
+    if (rest?.size === 0) filed.delete(place)
     entries.delete(entry.order.id)
-    if (rest.length === 0) filed.delete(place)
-    else filed.set(place, rest)
+  }
+
+  function at(place: string, tenant: string): readonly Entry[] {
+    const here = [...(filed.get(place) ?? [])]
+    return here.filter((entry) => isFor(entry.order, tenant) && remainingMs(entry) > 0)
   }
 
   function engaged(kind: SwitchKind, query: HaltQuery): Entry | undefined {
     for (const place of placesOf(kind, query)) {
-      const found = filed.get(place)?.find((entry) => concerns(entry.order, query) && remainingMs(entry) > 0)
+      const found = at(place, query.tenant).find((entry) => concerns(entry.order, query))
       if (found) return found
     }
     return undefined
   }
 
-  function expire(): readonly Engage[] {
-    const over = [...entries.values()].filter((entry) => remainingMs(entry) === 0)
-    for (const entry of over) remove(entry)
-    return over.map(({ order }) => order)
-  }
+  const all = () => [...entries.values()]
 
   return {
     seq: () => lastSeq,
     apply(command, how = 'live') {
       if (command.seq <= lastSeq) return 'stale'
       const before = entries.get(command.id)
-      if (command.action === 'engage' && before === undefined && entries.size >= switchesMax) {
-        throw new Error(`${switchesMax} switches are engaged; release some before engaging more.`)
-      }
       lastSeq = command.seq
       if (before) remove(before)
       if (command.action === 'release') return before ? 'applied' : 'unknown'
@@ -110,13 +118,21 @@ export function switches(options: { readonly clock: Clock; readonly switchesMax?
       }
       return undefined
     },
-    limitsFor: (query) => (entries.size === 0 ? {} : lowest(query, filed, remainingMs)),
-    paused: (consumer) => (filed.get(`consumer ${consumer}`) ?? []).some((entry) => remainingMs(entry) > 0),
+    limitsFor({ tenant, actor, tool }) {
+      const found = [actor, tenant, tool].flatMap((name) => at(`limits ${name}`, tenant))
+      return strictest(found.map(({ order }) => order.set ?? {}))
+    },
+    rightsOf: ({ tenant, actor, rights }) =>
+      rights.filter((right) => placesOfGrant(actor, right).every((place) => at(place, tenant).length === 0)),
     list: () =>
-      [...entries.values()]
+      all()
         .map((entry) => ({ ...entry.order, remainingMs: remainingMs(entry) }))
         .filter((entry) => entry.remainingMs > 0),
-    expire,
+    count: () => all().filter((entry) => remainingMs(entry) > 0).length,
+    overdue: () =>
+      all()
+        .filter((entry) => remainingMs(entry) === 0)
+        .map(({ order }) => order),
   }
 }
 
@@ -128,20 +144,10 @@ function halted(order: Engage, remainingMs: number): Halted {
   return { switchId, kind, target, code, message, retryAfterMs: remainingMs }
 }
 
-/** The strictest of all that concern the caller. */
-function lowest(
-  { tenant, actor, tool }: { readonly tenant: string; readonly actor: string; readonly tool: string },
-  filed: ReadonlyMap<string, readonly Entry[]>,
-  remainingMs: (entry: Entry) => number,
-): Ceilings {
+/** The lowest of each ceiling. */
+export function strictest(sets: readonly Ceilings[]): Ceilings {
   const found: Partial<Record<Ceiling, number>> = {}
-  for (const key of [actor, tenant, tool]) {
-    for (const entry of filed.get(`limits ${key}`) ?? []) {
-      const { set, tenant: only } = entry.order
-      if ((only !== undefined && only !== tenant) || remainingMs(entry) === 0) continue
-      for (const name of ceilings)
-        if (set?.[name] !== undefined) found[name] = Math.min(found[name] ?? Infinity, set[name])
-    }
-  }
+  for (const set of sets)
+    for (const name of ceilings) if (set[name] !== undefined) found[name] = Math.min(found[name] ?? Infinity, set[name])
   return found
 }

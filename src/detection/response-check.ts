@@ -1,3 +1,4 @@
+import { detectorTtlMaxMs } from '../control/signed.ts'
 import { suggestion } from '../expression/vocabulary.ts'
 import type { CompiledRule } from './compile.ts'
 import { compileExpression } from '../expression/compile.ts'
@@ -30,11 +31,21 @@ export function responsesOf(
     for (const action of [reaction.action, ...(reaction.escalate ? [reaction.escalate.to] : [])])
       if (onTenants.includes(action) && reaction.target !== 'tenant.id')
         complain([...path, 'target'], `${action} works on a whole tenant; its target is tenant.id.`)
+    if (reaction.action === 'pause_consumer' || reaction.escalate?.to === 'pause_consumer')
+      complain([...path, 'action'], 'Nothing obeys pause_consumer in this version; choose another action.')
+    endsInADay(reaction, path, complain)
+    if (reaction.escalate) endsInADay(reaction.escalate, [...path, 'escalate'], complain)
     for (const entry of reaction.never ?? []) neverIsKnown(entry, path, complain)
     if (mayEnforce(reaction)) enforceable(reaction, path, rule.status, complain)
     if (mayEnforce(reaction.escalate))
       enforceable({ ...reaction, ...reaction.escalate }, [...path, 'escalate'], rule.status, complain)
   })
+}
+
+/** The command log takes no longer order of a detector. */
+function endsInADay({ ttl = 0 }: Pick<Reaction, 'ttl'>, path: readonly (string | number)[], complain: Complain): void {
+  if (ttl > detectorTtlMaxMs)
+    complain([...path, 'ttl'], 'What a rule orders lasts a day at most, until a person looks; make ttl 24h or less.')
 }
 
 const onTenants: readonly string[] = ['read_only', 'freeze_catalog', 'require_approval']

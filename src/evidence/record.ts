@@ -79,7 +79,7 @@ export interface EvidenceEntry {
   readonly parentSpanId?: string
   /** Session key, see `identity/session.ts`. */
   readonly session?: string
-  /** SHA-256 of the JSON-RPC request id, with the call's own id. */
+  /** The gateway's own random id of the call: its intent and its outcome share it, and refusals quote it. */
   readonly req?: string
   readonly tenant?: string
   readonly actor?: Actor

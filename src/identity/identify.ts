@@ -1,3 +1,4 @@
+import type { KeyObject } from 'node:crypto'
 import type { Identify, Identity } from '../call/authenticate.ts'
 import type { Credential } from '../call/call.ts'
 import type { Actor } from '../evidence/record.ts'
@@ -11,8 +12,8 @@ import type { TokenVerifier } from './token.ts'
 export interface IdentifyParts {
   readonly verifier: TokenVerifier
   readonly directory: Directory
-  /** Secret of the session keys; the same for all replicas. */
-  readonly sessionKey: Uint8Array
+  /** Secret of the session keys; the same for all replicas. As a key object it costs a quarter per call. */
+  readonly sessionKey: Uint8Array | KeyObject
   /** Region of a tenant's data, where the token names none: `EU`, `US`. */
   readonly homeRegion: (tenant: string) => string
   /** Scopes granted for a while and still in force. */
@@ -42,7 +43,7 @@ export function identifier(parts: IdentifyParts): Identify {
       case 'process':
         return parts.local ? identifyProcess(parts, parts.local, credential.processId) : nobody('no token was shown')
       case 'none':
-        return nobody('no token was shown')
+        return credential.refused ?? nobody('no token was shown')
     }
   }
 }
@@ -68,11 +69,8 @@ function known(parts: IdentifyParts, claims: Claims, { binding }: Bearer) {
   return { tenant, issuer, subject, jti, expMs, ttlSec, scopes, selfIssued, region, actor: actorOf(claims, binding) }
 }
 
-function sessionOf(
-  parts: IdentifyParts,
-  claims: Claims,
-  { binding, processId }: Bearer,
-): string {
+/** The process takes no part: whoever holds the token could start another to come back after a kill. */
+function sessionOf(parts: IdentifyParts, claims: Claims, { binding }: Bearer): string {
   const { tenant, issuer, subject, sid } = claims
   const thumb = binding?.certThumb ?? binding?.keyThumb
   return sessionKey(parts.sessionKey, {
@@ -81,7 +79,6 @@ function sessionOf(
     subject,
     ...(sid !== undefined && { sid }),
     ...(thumb !== undefined && { thumb }),
-    ...(processId !== undefined && { processId }),
   })
 }
 

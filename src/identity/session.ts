@@ -1,4 +1,4 @@
-import { createHmac } from 'node:crypto'
+import { createHmac, type KeyObject } from 'node:crypto'
 
 /** What a session is made of: who calls, and the first present of what tells this caller's sessions apart. */
 export interface SessionOf {
@@ -9,7 +9,7 @@ export interface SessionOf {
   readonly sid?: string
   /** Thumbprint of the client certificate or DPoP key. */
   readonly thumb?: string
-  /** The process behind a stdio connection. */
+  /** The process behind a stdio connection that showed no token. */
   readonly processId?: string
 }
 
@@ -18,7 +18,7 @@ export interface SessionOf {
  * the instance (12 hex) comes from: `s`id, `c`ertificate or key, `p`rocess, `n`othing. Nothing that an agent can vary within
  * its credential changes it: a protocol session is opened at the agent's wish, so it takes no part. Keyed, so it tells no name.
  */
-export function sessionKey(key: Uint8Array, session: SessionOf): string {
+export function sessionKey(key: Uint8Array | KeyObject, session: SessionOf): string {
   const { tenant, issuer, subject } = session
   const [letter, value] = instanceOf(session)
   return `${short(key, JSON.stringify([tenant, issuer, subject]))}-${letter}${short(key, value)}`
@@ -48,6 +48,6 @@ function lineageOf(session: string): string {
   return session.slice(0, 12)
 }
 
-function short(key: Uint8Array, text: string): string {
+function short(key: Uint8Array | KeyObject, text: string): string {
   return createHmac('sha256', key).update(text).digest('hex').slice(0, 12)
 }

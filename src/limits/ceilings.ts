@@ -27,11 +27,14 @@ export interface Bound {
   readonly ceilings: Ceilings
 }
 
-/** The call's principal, tenant and tool, in this order. What `lowered` says can only lower. */
+/**
+ * The call's principal, the one it acts for, tenant and tool, in this order. Each has a count of its own, so nobody gets past
+ * a ceiling through somebody who acts for them. What `lowered` says can only lower.
+ */
 export function boundsOf(configured: CeilingsOf, lowered: CeilingsOf | undefined, effort: Effort): readonly Bound[] {
-  const { tenant, principal, tool } = effort
+  const { tenant, principal, onBehalfOf = principal, tool } = effort
   const named: readonly (readonly [Subject, string])[] = [
-    ['principal', principal],
+    ...[...new Set([principal, onBehalfOf])].map((name) => ['principal', name] as const),
     ['tenant', tenant],
     ['tool', tool],
   ]

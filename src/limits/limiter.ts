@@ -46,7 +46,7 @@ interface Entering {
 }
 
 /**
- * Rate, concurrency, stop rules and budget, in this order, for principal, tenant and tool together: a refused call takes
+ * Rate, concurrency, stop rules and budget, in this order, for principal, whom it acts for, tenant and tool together: a refused call takes
  * nothing from any of them. One that is told to come back later (rate, concurrency) does not count as a repetition.
  * Rejects, with nothing taken, when the state cannot be asked.
  */

@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net'
 import { z } from 'zod'
 import type { Engage, Release } from '../control/command.ts'
-import { OrderRequest } from '../control/order.ts'
+import { OrderRefused, OrderRequest } from '../control/order.ts'
 import type { Json } from '../ports/json.ts'
 import { readBody, sendJson } from './body.ts'
 import { hostProblem, loopbackHosts, loopbackOrigins, valuesOf, type HostRules } from './host-guard.ts'
@@ -39,7 +39,13 @@ export interface AdminListener {
   close(): Promise<void>
 }
 
-type Handler = (request: IncomingMessage, response: ServerResponse, rest: string) => Promise<void> | void
+interface Route {
+  readonly method: string
+  readonly prefix: string
+  /** Served without the token. */
+  readonly open?: boolean
+  readonly handle: (request: IncomingMessage, response: ServerResponse, rest: string) => Promise<void> | void
+}
 
 /** The operators' listener, apart from the agents': health, metrics and switches. Loopback unless configured otherwise. */
 export async function listenAdmin(options: AdminOptions): Promise<AdminListener> {
@@ -75,12 +81,30 @@ async function route(
   const problem = hostProblem(request, rules)
   if (problem !== undefined) return refuse(response, 403, problem)
   const path = (request.url ?? '/').split('?')[0] as string
-  const found = routes(options.service).find(({ method, prefix }) => method === request.method && matches(path, prefix))
-  if (!found) return refuse(response, 404, 'Nothing is served here.')
+  const served = routes(options.service).filter(({ prefix }) => matches(path, prefix))
+  if (served.length === 0) return refuse(response, 404, 'Nothing is served here.')
+  const found = served.find(({ method }) => method === request.method)
+  if (!found) return notAllowed(response, served)
   if (!found.open && !authorized(request, options.token)) {
     return refuse(response, 401, 'Pass the admin token: "authorization: Bearer <keys/admin.token>".')
   }
-  await found.handle(request, response, decodeURIComponent(path.slice(found.prefix.length)))
+  const rest = decoded(path.slice(found.prefix.length))
+  if (rest === undefined) return refuse(response, 400, 'The path is not well encoded: write a percent sign as %25.')
+  await found.handle(request, response, rest)
+}
+
+/** Undefined where the percent signs encode nothing. */
+function decoded(segment: string): string | undefined {
+  try {
+    return decodeURIComponent(segment)
+  } catch {
+    return undefined
+  }
+}
+
+function notAllowed(response: ServerResponse, served: readonly Route[]): void {
+  const allow = served.map(({ method }) => method).join(', ')
+  sendJson(response, 405, { error: { message: `This path takes ${allow}.` } }, { allow })
 }
 
 /** A prefix that ends in a slash takes one more segment; any other path is exact. */
@@ -89,12 +113,7 @@ function matches(path: string, prefix: string): boolean {
   return path.startsWith(prefix) && path.length > prefix.length && !path.slice(prefix.length).includes('/')
 }
 
-function routes(service: AdminService): readonly {
-  readonly method: string
-  readonly prefix: string
-  readonly open?: boolean
-  readonly handle: Handler
-}[] {
+function routes(service: AdminService): readonly Route[] {
   return [
     { method: 'GET', prefix: '/healthz', open: true, handle: (_, response) => sendJson(response, 200, { ok: true }) },
     { method: 'GET', prefix: '/readyz', open: true, handle: (_, response) => ready(service, response) },
@@ -127,7 +146,12 @@ async function metrics(service: AdminService, response: ServerResponse): Promise
 async function engage(service: AdminService, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const order = await bodyAs(OrderRequest, request)
   if (!order.ok) return refuse(response, 400, order.why)
-  sendJson(response, 201, await service.engage(order.value))
+  try {
+    sendJson(response, 201, await service.engage(order.value))
+  } catch (error) {
+    if (!(error instanceof OrderRefused)) throw error
+    refuse(response, 400, error.message)
+  }
 }
 
 async function release(

@@ -46,3 +46,6 @@ export function sendRpcError(
 ): void {
   sendJson(response, status, { jsonrpc: '2.0', id, error }, headers)
 }
+
+/** The value of `Retry-After`: whole seconds, at least one. */
+export const retryAfter = (waitMs: number): string => String(Math.max(1, Math.ceil(waitMs / 1000)))

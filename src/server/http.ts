@@ -4,11 +4,14 @@ import type { AddressInfo } from 'node:net'
 import { createMcpHandler } from '@modelcontextprotocol/server'
 import { brokenInside } from '../call/surface.ts'
 import type { JsonObject } from '../ports/json.ts'
+import type { Clock } from '../ports/clock.ts'
+import { anonymousLimit } from './anonymous.ts'
 import { sendJson, sendRpcError } from './body.ts'
 import { hostProblem, loopbackHosts, loopbackOrigins, type HostRules } from './host-guard.ts'
 import { mcpServer, type GatewayService } from './mcp.ts'
 import { exchangeIn, serveMcp, type Endpoint } from './mcp-http.ts'
 import { mcpSessions } from './sessions.ts'
+import { drainTimes, underWay, type DrainTimes, type UnderWay } from './under-way.ts'
 
 export interface HttpOptions {
   readonly service: GatewayService
@@ -21,8 +24,9 @@ export interface HttpOptions {
   /** Authorization servers named in the RFC 9728 document. */
   readonly authorizationServers: readonly string[]
   readonly scopes: readonly string[]
-  readonly nowMs: () => number
+  readonly clock: Clock
   readonly fault: (error: unknown) => void
+  readonly drain?: DrainTimes
 }
 
 export interface HttpListener {
@@ -44,6 +48,8 @@ interface Listener {
   readonly options: HttpOptions
   readonly rules: HostRules
   readonly endpoint: Endpoint
+  /** Calls the gateway has not settled yet, whether or not somebody waits for the answer. */
+  readonly calls: UnderWay
 }
 
 /**
@@ -57,25 +63,48 @@ export async function listenHttp(options: HttpOptions): Promise<HttpListener> {
   server.maxConnections = 4096
   const port = await listening(server, options)
   const listener = listenerOf(options, port)
+  const open = new Set<ServerResponse>()
   server.on('request', (request, response) => {
-    route(listener, request, response).catch((error: unknown) => failed(options, response, error))
+    open.add(response)
+    response.once('close', () => open.delete(response))
+    if (!server.listening) lastOnConnection(response)
+    route(listener, request, response).catch((error: unknown) => {
+      // A client that leaves in the middle of its body is no fault of ours.
+      if (!request.readableAborted) failed(options, response, error)
+    })
   })
   return {
     url: `${listener.endpoint.origin}/mcp`,
     async close() {
       const closed = new Promise((resolve) => server.close(resolve))
-      await Promise.all([listener.endpoint.modern.close(), listener.endpoint.sessions.close()])
-      server.closeIdleConnections()
+      for (const response of open) lastOnConnection(response)
+      await drain(listener, options.drain ?? drainTimes)
+      server.closeAllConnections()
       await closed
     },
   }
 }
 
+/** Tells the client to connect anew for its next request, where the answer has not begun. */
+function lastOnConnection(response: ServerResponse): void {
+  if (!response.headersSent) response.setHeader('connection', 'close')
+}
+
+/** Waits for answers, then ends the protocol layer, which aborts what took too long; those calls still end on record. */
+async function drain({ endpoint, calls }: Listener, { drainMs, abortMs }: DrainTimes): Promise<void> {
+  await Promise.all([endpoint.answering.idle(drainMs), calls.idle(drainMs)])
+  await Promise.all([endpoint.modern.close(), endpoint.sessions.close()])
+  await Promise.all([endpoint.answering.idle(abortMs), calls.idle(abortMs)])
+}
+
 function listenerOf(options: HttpOptions, port: number): Listener {
-  const { service, nowMs, fault } = options
+  const { clock, fault } = options
+  const calls = underWay()
+  const service: GatewayService = { ...options.service, call: (call) => calls.during(options.service.call(call)) }
   const build = () => mcpServer({ service, exchangeOf: exchangeIn, fault })
   return {
     options,
+    calls,
     rules: {
       hosts: [...loopbackHosts, ...(options.hosts ?? [])],
       origins: [...loopbackOrigins(port), ...(options.origins ?? [])],
@@ -84,7 +113,9 @@ function listenerOf(options: HttpOptions, port: number): Listener {
       service,
       build,
       modern: createMcpHandler(build, { onerror: () => undefined }),
-      sessions: mcpSessions({ sessionsMax: 1000, idleMsMax: 60_000, nowMs, id: randomUUID }),
+      sessions: mcpSessions({ sessionsMax: 1000, perPrincipalMax: 64, nowMs: clock.nowMs, id: randomUUID }),
+      anonymous: anonymousLimit(clock),
+      answering: underWay(),
       origin: `http://${options.host.includes(':') ? `[${options.host}]` : options.host}:${port}`,
     },
   }

@@ -1,132 +1,147 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { finished } from 'node:stream/promises'
 import type { AuthInfo, McpHttpHandler, Server, ServerContext } from '@modelcontextprotocol/server'
-import { surface } from '../call/surface.ts'
+import type { Credential } from '../call/call.ts'
 import type { Principal } from '../identity/principal.ts'
 import { isJsonObject, type Json } from '../ports/json.ts'
 import { readBody, sendRpcError } from './body.ts'
+import { deliver } from './deliver.ts'
 import { valuesOf } from './host-guard.ts'
-import type { Exchange, GatewayService } from './mcp.ts'
-import { idOf, isInitialize, methodOf, modernVersionOf, paramsOf, toolNameOf, versionOf } from './message.ts'
+import type { Exchange } from './mcp.ts'
+import { idOf, isInitialize, modernVersionOf, paramsOf, versionOf } from './message.ts'
 import { clientOf } from './meta.ts'
-import type { McpSessions } from './sessions.ts'
+import { idleMsMax, type McpSession, type McpSessions } from './sessions.ts'
 import { messageLimits, parseStrict } from './strict-json.ts'
+import { sendTooMany, turnAway, type Door } from './turn-away.ts'
+import type { UnderWay } from './under-way.ts'
 
 /** What serves `/mcp`. */
-export interface Endpoint {
-  readonly service: GatewayService
+export interface Endpoint extends Door {
   /** A fresh protocol instance. */
   readonly build: () => Server
   /** Serves 2026-07-28, and requests of the 2025 revisions that opened no session. */
   readonly modern: McpHttpHandler
   readonly sessions: McpSessions
-  /** `http://host:port` of this listener. */
-  readonly origin: string
+  /** Messages that are being answered. */
+  readonly answering: UnderWay
 }
+
+type Caller = Pick<Exchange, 'credential' | 'transport' | 'mcpSession'>
+
+/** A request whose sender is known and whose body, if it has one, has been read. */
+interface Arrived {
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+  readonly caller: Caller
+  readonly who: Principal
+  /** Null where there is none: GET and DELETE. */
+  readonly body: Json
+}
+
+const methods = ['GET', 'POST', 'DELETE']
 
 /** The exchange a request was passed on with. */
 export const exchangeIn = ({ http }: ServerContext): Exchange => http?.authInfo?.extra?.['exchange'] as Exchange
 
-/** Serves one HTTP request to `/mcp`. The token is judged first, then the era decides who answers. */
+/** Serves one HTTP request to `/mcp`: judges its method and its token, and only then reads what it says and answers. */
 export async function serveMcp(endpoint: Endpoint, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  if (!methods.includes(request.method ?? '')) return sendNotAllowed(response)
+  const caller = callerOf(request)
+  const identity = await endpoint.service.identify(caller)
+  if (!identity.ok) return turnAway(endpoint, request, response, identity)
   const body = request.method === 'POST' ? await postBody(request, response) : null
   if (body === undefined) return
-  const token = bearerOf(request)
+  const answered = answer(endpoint, { request, response, caller, who: identity.who, body })
+  // A stream that a GET opened has no end to wait for.
+  if (body === null) return answered
+  return endpoint.answering.during(answered.then(() => written(response)))
+}
+
+/** Resolves when the last byte has gone to the system, or the client has. */
+async function written(response: ServerResponse): Promise<void> {
+  await finished(response).catch(() => undefined)
+}
+
+function sendNotAllowed(response: ServerResponse): void {
+  sendRpcError(response, 405, { code: -32000, message: 'Method not allowed.' }, null, { allow: methods.join(', ') })
+}
+
+function callerOf(request: IncomingMessage): Caller {
   const mcpSession = valuesOf(request, 'mcp-session-id')[0]
-  const credential = token === undefined ? ({ kind: 'none' } as const) : ({ kind: 'bearer', token } as const)
-  const caller = { credential, transport: 'http' as const, ...(mcpSession !== undefined && { mcpSession }) }
-  const identity = await endpoint.service.identify(caller)
-  if (!identity.ok) return unauthenticated(endpoint, response, body, caller)
-  const { who } = identity
-  const held = mcpSession === undefined ? undefined : endpoint.sessions.find(mcpSession, who)
-  const exchange = exchangeFor(request, body, who, { ...caller, client: held?.client })
-  const web = webRequest(request, response, endpoint.origin)
-  const passed = { authInfo: authInfoOf(exchange), ...(body !== null && { parsedBody: body }) }
-  if (mcpSession !== undefined && modernVersionOf(body) === undefined) {
-    if (!held) return sendRpcError(response, 404, { code: -32001, message: 'There is no such session.' }, idOf(body))
-    return deliver(await held.transport.handleRequest(web, passed), exchange, body, endpoint, response)
-  }
-  const opens = isInitialize(body) && modernVersionOf(body) === undefined
-  const opened = opens ? await openSession(endpoint, exchange, body) : undefined
-  if (opens && !opened) return sendRpcError(response, 503, { code: -32000, message: 'Too many sessions.' }, idOf(body))
-  const answer = opened ? await opened.transport.handleRequest(web, passed) : await endpoint.modern.fetch(web, passed)
-  return deliver(answer, exchange, body, endpoint, response)
+  return { credential: credentialOf(request), transport: 'http', ...(mcpSession !== undefined && { mcpSession }) }
+}
+
+/** RFC 6750, section 2.1, and only that: one header, never the query. */
+function credentialOf(request: IncomingMessage): Credential {
+  const values = valuesOf(request, 'authorization')
+  const token = values.length === 1 ? /^Bearer ([^\s]+)$/i.exec(values[0] as string)?.[1] : undefined
+  return token === undefined ? { kind: 'none' } : { kind: 'bearer', token }
 }
 
 /** The parsed body; undefined when the request was refused and answered. */
 async function postBody(request: IncomingMessage, response: ServerResponse): Promise<Json | undefined> {
-  if (!/^application\/json\s*(;|$)/i.test(request.headers['content-type'] ?? '')) {
-    sendRpcError(response, 415, { code: -32600, message: 'Send application/json.' })
-    return undefined
+  const refuse = (status: number, code: number, message: string): undefined => {
+    sendRpcError(response, status, { code, message })
   }
+  if (!/^application\/json\s*(;|$)/i.test(request.headers['content-type'] ?? ''))
+    return refuse(415, -32600, 'Send application/json.')
   const bytes = await readBody(request, messageLimits.sizeBytesMax)
-  if (bytes === undefined) {
-    const denied = { code: 'invalid_arguments', message: 'A message may have at most 1 MiB.' }
-    sendRpcError(response, 413, { code: 413001, message: denied.message, data: { denied } }, null, {
-      connection: 'close',
-    })
-    return undefined
-  }
+  if (bytes === undefined) return sendTooLarge(response)
   const parsed = parseStrict(bytes)
-  if (!parsed.ok) {
-    sendRpcError(response, 400, { code: -32700, message: `Parse error: ${parsed.why}` })
-    return undefined
+  if (!parsed.ok) return refuse(400, -32700, `Parse error: ${parsed.why}`)
+  if (!Array.isArray(parsed.value)) return parsed.value
+  return refuse(400, -32600, 'Batches are not served. Send one message per request.')
+}
+
+function sendTooLarge(response: ServerResponse): undefined {
+  const denied = { code: 'invalid_arguments', message: 'A message may have at most 1 MiB.' }
+  const error = { code: 413001, message: denied.message, data: { denied } }
+  sendRpcError(response, 413, error, null, { connection: 'close' })
+}
+
+/** The era decides who answers: the session it names, a session it opens, or nobody in particular. */
+async function answer(endpoint: Endpoint, arrived: Arrived): Promise<void> {
+  const { caller, who, body, response } = arrived
+  if (modernVersionOf(body) !== undefined) return answerWith(endpoint, arrived, undefined)
+  if (caller.mcpSession !== undefined) {
+    const held = endpoint.sessions.find(caller.mcpSession, who)
+    if (held) return answerWith(endpoint, arrived, held)
+    return sendRpcError(response, 404, { code: -32001, message: 'There is no such session.' }, idOf(body))
   }
-  if (Array.isArray(parsed.value)) {
-    sendRpcError(response, 400, { code: -32600, message: 'Batches are not served. Send one message per request.' })
-    return undefined
-  }
-  return parsed.value
+  if (!isInitialize(body)) return answerWith(endpoint, arrived, undefined)
+  const opened = await endpoint.sessions.open(who, clientIn(body), endpoint.build())
+  if (opened) return answerWith(endpoint, arrived, opened)
+  return sendTooMany(response, 'Too many open sessions. End one with DELETE, or wait.', idleMsMax)
 }
 
-/** RFC 6750, section 2.1, and only that: one header, never the query. */
-function bearerOf(request: IncomingMessage): string | undefined {
-  const values = valuesOf(request, 'authorization')
-  const match = values.length === 1 ? /^Bearer ([^\s]+)$/i.exec(values[0] as string) : null
-  return match?.[1]
+/** Passes the request to the session's transport, or to the handler that needs none, and writes what comes back. */
+async function answerWith(endpoint: Endpoint, arrived: Arrived, session: McpSession | undefined): Promise<void> {
+  const { request, response, body } = arrived
+  const unanswered = Promise.withResolvers<void>()
+  const exchange: Exchange = { ...exchangeFor(arrived, session), unanswered: unanswered.resolve }
+  const web = webRequest(request, response, endpoint.origin)
+  const passed = { authInfo: authInfoOf(exchange), ...(body !== null && { parsedBody: body }) }
+  const answer = await (session ? session.transport.handleRequest(web, passed) : endpoint.modern.fetch(web, passed))
+  // A handshake that was refused opened nothing.
+  if (session && isInitialize(body) && arrived.caller.mcpSession === undefined && !answer.ok)
+    await session.transport.close()
+  await deliver(answer, { exchange, body, unanswered: unanswered.promise, origin: endpoint.origin }, response)
 }
 
-/** 401 with a challenge. A tool call without a valid token still runs through the gates, so that the attempt is evidence. */
-async function unauthenticated(
-  endpoint: Endpoint,
-  response: ServerResponse,
-  body: Json,
-  caller: Pick<Exchange, 'credential' | 'transport'>,
-): Promise<void> {
-  const headers = { 'www-authenticate': challenge(endpoint, 'error="invalid_token"') }
-  const settled = await endpoint.service.call({
-    ...caller,
-    protocolVersion: versionOf(body),
-    toolName: toolNameOf(body) ?? methodOf(body),
-    rawArgs: {},
-    plan: {},
-    signal: AbortSignal.timeout(30_000),
-  })
-  const shown = surface(settled.outcome, 'http')
-  const error = shown.kind === 'error' ? shown : { code: 401001, message: 'DENY unauthenticated', data: {} }
-  sendRpcError(response, 401, { code: error.code, message: error.message, data: error.data }, idOf(body), headers)
-}
-
-function exchangeFor(
-  request: IncomingMessage,
-  body: Json,
-  who: Principal,
-  caller: Pick<Exchange, 'credential' | 'transport' | 'mcpSession'> & { readonly client: string | undefined },
-): Exchange {
+function exchangeFor({ request, body, who, caller }: Arrived, session: McpSession | undefined): Exchange {
   const headerTraceparent = valuesOf(request, 'traceparent')[0]
-  const { client, ...rest } = caller
   return {
-    ...rest,
+    ...caller,
     who,
     protocolVersion: valuesOf(request, 'mcp-protocol-version')[0] ?? versionOf(body),
-    ...(client !== undefined && { client }),
+    ...(session?.client !== undefined && { client: session.client }),
     ...(headerTraceparent !== undefined && { headerTraceparent }),
   }
 }
 
-async function openSession(endpoint: Endpoint, exchange: Exchange, body: Json) {
+function clientIn(body: Json): string | undefined {
   const params = paramsOf(body)
-  const client = clientOf(isJsonObject(params) ? params['clientInfo'] : undefined)
-  return endpoint.sessions.open(exchange.who, client, endpoint.build())
+  return clientOf(isJsonObject(params) ? params['clientInfo'] : undefined)
 }
 
 function authInfoOf(exchange: Exchange): AuthInfo {
@@ -144,56 +159,4 @@ function webRequest(request: IncomingMessage, response: ServerResponse, origin: 
     for (const value of values ?? []) headers.append(name, value)
   }
   return new Request(`${origin}/mcp`, { method: request.method ?? 'GET', headers, signal: gone.signal })
-}
-
-/**
- * Writes the protocol layer's answer. A refusal with a status of its own is known by the time the first bytes of the
- * answer are, and takes its place, whether the answer would have been JSON or a stream.
- */
-async function deliver(
-  answer: Response,
-  exchange: Exchange,
-  body: Json,
-  endpoint: Endpoint,
-  response: ServerResponse,
-): Promise<void> {
-  const reader = answer.body?.getReader()
-  const isCall = methodOf(body) === 'tools/call'
-  const first = isCall ? await reader?.read() : undefined
-  if (exchange.refused) {
-    await reader?.cancel()
-    return sendRefused(exchange.refused, body, endpoint, response)
-  }
-  response.writeHead(answer.status, {
-    'x-content-type-options': 'nosniff',
-    'cache-control': 'no-store',
-    ...Object.fromEntries(answer.headers),
-  })
-  if (!isCall) response.flushHeaders()
-  for (let next = first ?? (await reader?.read()); next && !next.done; next = await reader?.read()) {
-    if (response.destroyed) return reader?.cancel()
-    if (!response.write(next.value))
-      await new Promise((resolve) => response.once('drain', resolve).once('close', resolve))
-  }
-  response.end()
-}
-
-function sendRefused(
-  refused: NonNullable<Exchange['refused']>,
-  body: Json,
-  endpoint: Endpoint,
-  response: ServerResponse,
-): void {
-  const { status, code, message, data, retryAfterMs } = refused
-  const scopes = (data['denied'] as { elevate?: { scopes?: readonly string[] } } | undefined)?.elevate?.scopes ?? []
-  const error = status === 403 ? `error="insufficient_scope", scope="${scopes.join(' ')}"` : 'error="invalid_token"'
-  sendRpcError(response, status ?? 500, { code, message, data }, idOf(body), {
-    ...((status === 401 || status === 403) && { 'www-authenticate': challenge(endpoint, error) }),
-    ...(retryAfterMs !== undefined && { 'retry-after': String(Math.max(1, Math.ceil(retryAfterMs / 1000))) }),
-  })
-}
-
-/** What a caller needs to do better (RFC 6750 §3, RFC 9728 §5.1). */
-function challenge({ origin }: Endpoint, error: string): string {
-  return `Bearer ${error}, resource_metadata="${origin}/.well-known/oauth-protected-resource/mcp"`
 }

@@ -7,7 +7,7 @@ import { brokenInside, surface, withRefusal, type Surface } from '../call/surfac
 import type { Principal } from '../identity/principal.ts'
 import type { Json } from '../ports/json.ts'
 import type { ToolDefinition } from '../ports/tool.ts'
-import { serverInfo } from './identity.ts'
+import { serverInfo } from './server-info.ts'
 import { readMeta } from './meta.ts'
 
 /** What a transport asks of the gateway. */
@@ -16,6 +16,8 @@ export interface GatewayService {
   call(request: CallRequest): Promise<Settled>
   /** The tools this principal may use, in a fixed order. */
   tools(who: Principal): readonly ToolDefinition[]
+  /** Told of each attempt without a valid credential that leaves no record, because there were too many. */
+  unrecorded?(code: string): void
 }
 
 /** What the transport knows of a request that the protocol layer does not. */
@@ -30,6 +32,8 @@ export interface Exchange {
   readonly headerTraceparent?: string
   /** Set by the call when its refusal has an HTTP status of its own. */
   refused?: Extract<Surface, { kind: 'error' }>
+  /** Called when a call has settled that its client had cancelled: the protocol layer sends no answer to it. */
+  readonly unanswered?: () => void
 }
 
 const instructions =
@@ -57,8 +61,12 @@ export function mcpServer({ service, exchangeOf, fault }: McpParts): Server {
   server.setRequestHandler('tools/call', (request, context) =>
     guarded(async () => {
       const exchange = exchangeOf(context)
-      const settled = await service.call(callFrom(request.params, exchange, context))
-      return answer(surface(settled.outcome, exchange.transport), exchange)
+      try {
+        const settled = await service.call(callFrom(request.params, exchange, context))
+        return answer(surface(settled.outcome, exchange.transport), exchange)
+      } finally {
+        if (context.mcpReq.signal.aborted) exchange.unanswered?.()
+      }
     }),
   )
   return server

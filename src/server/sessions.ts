@@ -8,6 +8,9 @@ export interface McpSession {
   readonly client: string | undefined
 }
 
+/** How long a session is not used before another may take its place, milliseconds. */
+export const idleMsMax = 60_000
+
 interface Held extends McpSession {
   readonly owner: string
   usedMs: number
@@ -15,13 +18,17 @@ interface Held extends McpSession {
 
 export interface SessionsOptions {
   readonly sessionsMax: number
-  readonly idleMsMax: number
+  /** Most of them for one principal, so that nobody can take the others' places. */
+  readonly perPrincipalMax: number
   readonly nowMs: () => number
   readonly id: () => string
 }
 
 export interface McpSessions {
-  /** Opens a session for this principal on a fresh server; the oldest idle one makes room, and when none is idle there is none. */
+  /**
+   * Opens a session for this principal on a fresh server. Where the principal has too many its own oldest makes room,
+   * where all have too many the oldest of all; when that one is not idle there is none.
+   */
   open(who: Principal, client: string | undefined, server: Server): Promise<McpSession | undefined>
   /** The session, when it exists and belongs to this principal. */
   find(id: string, who: Principal): McpSession | undefined
@@ -33,13 +40,14 @@ export function mcpSessions(options: SessionsOptions): McpSessions {
   const held = new Map<string, Held>()
   return {
     async open(who, client, server) {
-      if (held.size >= options.sessionsMax && !(await dropIdle(held, options))) return undefined
+      const owner = ownerOf(who)
+      if (!makeRoom(held, owner, options)) return undefined
       const id = options.id()
       const transport = new WebStandardStreamableHTTPServerTransport({ sessionIdGenerator: () => id })
       transport.onclose = () => held.delete(id)
-      await server.connect(transport)
-      const session = { id, transport, client, owner: ownerOf(who), usedMs: options.nowMs() }
+      const session = { id, transport, client, owner, usedMs: options.nowMs() }
       held.set(id, session)
+      await server.connect(transport)
       return session
     },
     find(id, who) {
@@ -56,10 +64,18 @@ export function mcpSessions(options: SessionsOptions): McpSessions {
 
 const ownerOf = ({ tenant, issuer, subject }: Principal) => JSON.stringify([tenant, issuer, subject])
 
-async function dropIdle(held: Map<string, Held>, { idleMsMax, nowMs }: SessionsOptions): Promise<boolean> {
-  const oldest = [...held.values()].reduce((a, b) => (a.usedMs <= b.usedMs ? a : b))
+/** Nothing is awaited between counting and taking the place: requests at one time cannot open more than fit. */
+function makeRoom(held: Map<string, Held>, owner: string, options: SessionsOptions): boolean {
+  const all = [...held.values()]
+  const own = all.filter((session) => session.owner === owner)
+  if (own.length >= options.perPrincipalMax) return dropIdle(held, own, options)
+  return all.length < options.sessionsMax || dropIdle(held, all, options)
+}
+
+function dropIdle(held: Map<string, Held>, from: readonly Held[], { nowMs }: SessionsOptions): boolean {
+  const oldest = from.reduce((a, b) => (a.usedMs <= b.usedMs ? a : b))
   if (nowMs() - oldest.usedMs < idleMsMax) return false
   held.delete(oldest.id)
-  await oldest.transport.close()
+  void oldest.transport.close()
   return true
 }

@@ -1,11 +1,13 @@
 import { serveStdio } from '@modelcontextprotocol/server/stdio'
 import type { JSONRPCMessage, Transport } from '@modelcontextprotocol/server'
+import { setImmediate as turn } from 'node:timers/promises'
 import type { Readable, Writable } from 'node:stream'
 import { isJsonObject, type Json } from '../ports/json.ts'
 import type { Credential } from '../call/call.ts'
 import { clientOf } from './meta.ts'
 import { mcpServer, type Exchange, type GatewayService } from './mcp.ts'
 import { messageLimits, parseStrict } from './strict-json.ts'
+import { drainTimes, underWay, type DrainTimes } from './under-way.ts'
 
 export interface StdioOptions {
   readonly service: GatewayService
@@ -14,11 +16,13 @@ export interface StdioOptions {
   /** The real standard output; nothing but protocol may ever be written to it. */
   readonly output: Writable
   readonly fault: (error: unknown) => void
+  readonly drain?: DrainTimes
 }
 
 export interface StdioListener {
   /** Resolves when the client has closed its end. */
   readonly ended: Promise<void>
+  /** Reads no more, lets the calls under way end and be answered, and only then ends the connection. */
   close(): Promise<void>
 }
 
@@ -36,8 +40,22 @@ export async function listenStdio(options: StdioOptions): Promise<StdioListener>
     protocolVersion: seen.protocolVersion,
     ...(seen.client !== undefined && { client: seen.client }),
   })
-  const handle = serveStdio(() => mcpServer({ service, exchangeOf: exchange, fault }), { transport, onerror: fault })
-  return { ended, close: () => handle.close() }
+  const calls = underWay()
+  const counted: GatewayService = { ...service, call: (call) => calls.during(service.call(call)) }
+  const build = () => mcpServer({ service: counted, exchangeOf: exchange, fault })
+  const handle = serveStdio(build, { transport, onerror: fault })
+  return {
+    ended,
+    async close() {
+      const { drainMs, abortMs } = options.drain ?? drainTimes
+      options.input.pause()
+      await turn() // a message that was read becomes a call
+      await calls.idle(drainMs)
+      await turn() // an answer that is known is written
+      await handle.close()
+      await calls.idle(abortMs)
+    },
+  }
 }
 
 interface Seen {

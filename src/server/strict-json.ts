@@ -26,6 +26,7 @@ export type Parsed = { readonly ok: true; readonly value: Json } | { readonly ok
  */
 export function parseStrict(bytes: Uint8Array, limits: JsonLimits = messageLimits): Parsed {
   if (bytes.byteLength > limits.sizeBytesMax) return refused('the message is too large')
+  if (!isShallow(bytes, limits.depthMax)) return refused('the message is nested too deeply')
   let text: string
   let value: Json
   try {
@@ -43,6 +44,22 @@ export function parseStrict(bytes: Uint8Array, limits: JsonLimits = messageLimit
 }
 
 const refused = (why: string): Parsed => ({ ok: false, why })
+
+const [quote, backslash, openList, openObject, endList, endObject] = Buffer.from('"\\[{]}')
+
+/** Whether brackets outside strings nest no deeper than allowed. Read from the bytes: `JSON.parse` would build it all first. */
+function isShallow(bytes: Uint8Array, depthMax: number): boolean {
+  let depth = 0
+  let inString = false
+  for (let at = 0; at < bytes.length && depth <= depthMax; at += 1) {
+    const byte = bytes[at]
+    if (byte === quote) inString = !inString
+    else if (inString) at += byte === backslash ? 1 : 0
+    else if (byte === openList || byte === openObject) depth += 1
+    else if (byte === endList || byte === endObject) depth -= 1
+  }
+  return depth <= depthMax
+}
 
 interface Level {
   /** Keys seen, for an object; absent for an array. */
@@ -66,7 +83,6 @@ function ambiguity(text: string, limits: JsonLimits): string | undefined {
       continue
     }
     if (char === '{' || char === '[') {
-      if (levels.length >= limits.depthMax) return 'the message is nested too deeply'
       levels.push(char === '{' ? { keys: new Set(), count: 0, expectsKey: true } : { count: 0, expectsKey: false })
     } else if (char === '}' || char === ']') levels.pop()
     else if (char === ',' && level) {

@@ -1,10 +1,14 @@
-import { ROOT_CONTEXT, trace, type Context, type Link, type SpanContext, type TextMapGetter } from '@opentelemetry/api'
-import { W3CTraceContextPropagator, parseTraceParent } from '@opentelemetry/core'
+import {
+  createTraceState,
+  isSpanContextValid,
+  ROOT_CONTEXT,
+  trace,
+  type Context,
+  type Link,
+  type SpanContext,
+} from '@opentelemetry/api'
 import type { CallStart } from '../ports/observer.ts'
 import type { Scrub } from './scrub.ts'
-
-/** W3C Trace Context only: baggage is neither read nor forwarded, so nothing an agent puts there travels on. */
-const propagator = new W3CTraceContextPropagator()
 
 /** A longer tracestate is ignored whole; the SDK cuts shorter ones to 32 members and 512 characters. */
 const traceStateLengthMax = 8_192
@@ -34,20 +38,27 @@ export function placeOf(start: CallStart, trust: 'parent' | 'link', scrub: Scrub
   }
 }
 
+/** Trace context alone: baggage is neither read nor forwarded, so nothing an agent puts there travels on. */
 function remoteContext({ traceparent, tracestate }: CallStart, scrub: Scrub): Context | undefined {
-  if (traceparent === undefined || parseTraceParent(traceparent) === null) return undefined
+  const sent = remoteSpan(traceparent)
+  if (sent === undefined) return undefined
   const usable = tracestate !== undefined && tracestate.length <= traceStateLengthMax
-  return propagator.extract(ROOT_CONTEXT, { traceparent, ...(usable && { tracestate: scrub(tracestate) }) }, getter)
+  const state = usable ? { traceState: createTraceState(scrub(tracestate)) } : {}
+  return trace.setSpanContext(ROOT_CONTEXT, { ...sent, ...state })
 }
 
 function linkTo(traceparent: string | undefined): readonly Link[] {
-  const spanContext = traceparent === undefined ? null : parseTraceParent(traceparent)
-  return spanContext === null ? [] : [{ context: { ...spanContext, isRemote: true } }]
+  const sent = remoteSpan(traceparent)
+  return sent === undefined ? [] : [{ context: sent }]
 }
 
-const getter: TextMapGetter<Readonly<Record<string, string>>> = {
-  keys: (carrier) => Object.keys(carrier),
-  get: (carrier, key) => carrier[key],
+/** W3C Trace Context, section 3.2: a later version may say more, version 00 says exactly this much, ff is none. */
+function remoteSpan(traceparent = ''): SpanContext | undefined {
+  const [, version, traceId = '', spanId = '', flags = '', more] =
+    /^([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?$/.exec(traceparent.trim()) ?? []
+  if (version === undefined || version === 'ff' || (version === '00' && more !== undefined)) return undefined
+  const sent = { traceId, spanId, traceFlags: Number.parseInt(flags, 16), isRemote: true }
+  return isSpanContextValid(sent) ? sent : undefined
 }
 
 /** The traceparent header for whoever is called from within a span. Always sampled: we always record. */

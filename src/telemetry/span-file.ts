@@ -2,7 +2,6 @@ import { appendFile, readdir, rename, stat } from 'node:fs/promises'
 import { createReadStream } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { join } from 'node:path'
-import { ExportResultCode, type ExportResult } from '@opentelemetry/core'
 import type { ReadableSpan, SpanExporter } from '@opentelemetry/sdk-trace'
 import { isJsonObject, type Json, type JsonObject } from '../ports/json.ts'
 import { otlpDocument, otlpSpan, type OtlpSpan } from './otlp-json.ts'
@@ -16,7 +15,12 @@ export interface SpanFileOptions {
   readonly sizeMax?: number
 }
 
-type Done = (result: ExportResult) => void
+type Done = Parameters<SpanExporter['export']>[1]
+type ExportResult = Parameters<Done>[0]
+
+/** The SDK's own codes. */
+const exported: ExportResult['code'] = 0
+const failed: ExportResult['code'] = 1
 
 /**
  * Exports spans to a local file: one OTLP/JSON document per line and trace. Writes one batch at a time and never blocks
@@ -38,9 +42,9 @@ export function spanFileExporter({ path, sizeMax = spanFileSizeMax }: SpanFileOp
     await before
     try {
       await write(linesOf(spans))
-      return { code: ExportResultCode.SUCCESS }
+      return { code: exported }
     } catch (error) {
-      return { code: ExportResultCode.FAILED, error: error instanceof Error ? error : new Error(String(error)) }
+      return { code: failed, error: error instanceof Error ? error : new Error(String(error)) }
     }
   }
   async function exportOne(before: Promise<void>, spans: readonly ReadableSpan[], done: Done): Promise<void> {

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import type { ToolNames } from '../control/aim.ts'
 import { canonicalize } from '../evidence/canonical.ts'
 import type { JsonObject } from '../ports/json.ts'
 import type { Tool } from '../ports/tool.ts'
@@ -40,6 +41,11 @@ export function catalog(tools: readonly Tool[], aliases: Readonly<Record<string,
     get: named,
     digestOf: (name) => digests.get(named(name)?.definition.name ?? ''),
   }
+}
+
+/** The tools of a catalog as orders may name them. */
+export function toolNames({ get, list }: Pick<Catalog, 'get' | 'list'>): ToolNames {
+  return { own: (name) => get(name)?.definition.name, all: list.map(({ definition }) => definition.name) }
 }
 
 function aliasOf(aliases: Readonly<Record<string, string>>, name: string): string {

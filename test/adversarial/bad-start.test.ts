@@ -1,7 +1,6 @@
 import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { once } from 'node:events'
-import { createServer } from 'node:net'
-import type { AddressInfo } from 'node:net'
+import { createServer, type AddressInfo, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
@@ -194,26 +193,32 @@ describe('a data directory that cannot be used', () => {
 
 describe('a port that is taken', () => {
   it.each(['listen', 'admin'])(
-    'is named with its section (%s), and the log is closed in good order',
+    'is named with its section (%s); the other is let go, and so is the data',
     async (section) => {
-      const holder = createServer()
-      await once(holder.listen(0, '127.0.0.1'), 'listening')
-      const { port } = holder.address() as AddressInfo
-      const ports = { listen: 0, admin: 0, [section]: port }
-      const place = directory({
-        'sluicegate.yaml': `mode: development\nlisten: { port: ${ports.listen} }\nadmin: { port: ${ports.admin} }\n`,
-      })
-      const data = join(place, 'data')
-      const lines = await refused('--config', join(place, 'sluicegate.yaml'), '--data', data)
-      expect(lines).toEqual([
-        `sluicegate: 127.0.0.1:${port} is in use. Stop what listens there, or choose another ${section}.port.`,
+      const [holder, free] = [createServer(), createServer()]
+      const [taken, other] = [await portOf(holder), await portOf(free)]
+      await closed(free)
+      const [listen, admin] = section === 'listen' ? [taken, other] : [other, taken]
+      const file = config(`mode: development\nlisten: { port: ${listen} }\nadmin: { port: ${admin} }\n`)
+      const data = join(directory(), 'data')
+      expect(await refused('--config', file, '--data', data)).toEqual([
+        `sluicegate: 127.0.0.1:${taken} is in use. Stop what listens there, or choose another ${section}.port.`,
       ])
-      holder.close()
+      await closed(holder)
+      const again = createServer()
+      expect(await portOf(again, other)).toBe(other)
+      await closed(again)
       expect((await recordsIn(data)).at(-1)?.type).toBe('stream.close')
       expect(await verifyEvidence({ path: data })).toMatchObject({ exitCode: 0 })
       expect(existsSync(join(data, 'control', 'commands.lock'))).toBe(false)
     },
   )
+
+  async function portOf(server: Server, port = 0): Promise<number> {
+    await once(server.listen(port, '127.0.0.1'), 'listening')
+    return (server.address() as AddressInfo).port
+  }
+  const closed = (server: Server) => once(server.close(), 'close')
 })
 
 describe('the program as a process', () => {

@@ -2,7 +2,7 @@ import { randomBytes, randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import type { EvidenceRecord } from '../../src/evidence/record.ts'
 import { openTestGateway, type Seen, type TestGateway } from '../support/gateway.ts'
-import { breakable, logFaults, planned, stageFaults, type Breakable } from '../support/stage-faults.ts'
+import { breakable, forged, logFaults, planned, stageFaults, type Breakable } from '../support/stage-faults.ts'
 
 /* P20: a bug can deny, never allow. Each stage of the real gateway breaks in every way there is, one at a time. */
 
@@ -33,7 +33,7 @@ interface Case {
 }
 
 const cases: readonly Case[] = breakable.flatMap((at) =>
-  Object.entries(at === 'record' ? logFaults : stageFaults).map(([how, fault]) => one(at, how, fault)),
+  Object.entries(faultsOf(at)).map(([how, fault]) => one(at, how, fault)),
 )
 /** A verdict that is well formed and empty: a stage that did not do its work. */
 const idle = breakable
@@ -80,7 +80,7 @@ describe.each(breakable.map((at) => ({ at })))('a call whose $at is broken', ({ 
 
 it('a broken authenticate makes nobody somebody', () => {
   const anonymous = cases.filter(({ at }) => at === 'authenticate').flatMap(endings)
-  expect(anonymous).toHaveLength(Object.keys(stageFaults).length)
+  expect(anonymous).toHaveLength(Object.keys(faultsOf('authenticate')).length)
   for (const { actor, tenant, session, grants } of anonymous)
     expect([actor, tenant, session, grants]).toEqual([undefined, undefined, undefined, undefined])
 })
@@ -98,6 +98,11 @@ it('operators learn the cause of each', () => {
   expect(told.length).toBeGreaterThanOrEqual(cases.length)
   expect(told.filter((cause) => cause === 'StageTimeout')).toHaveLength(breakable.length - 1)
 })
+
+function faultsOf(at: Breakable): Readonly<Record<string, () => unknown>> {
+  if (at === 'record') return logFaults
+  return at === 'deduplicate' ? stageFaults : { ...stageFaults, 'answers as if this were a repeat': forged }
+}
 
 function one(at: Breakable, how: string, fault: () => unknown): Case {
   return { at, how, fault, traceId: randomBytes(16).toString('hex'), idemKey: randomUUID() }

@@ -76,7 +76,7 @@ const drills: readonly Drill[] = [
     goesOn: read,
   },
   { kind: 'tenant', code: 'tenant_halted', target: () => 'acme', stopped: read, goesOn: () => read(stranger) },
-  { kind: 'grant', code: 'scope_missing', target: () => 'flags.write:dev', stopped: (as) => write(as) },
+  { kind: 'grant', code: 'scope_missing', target: () => 'flags.write:dev', stopped: (as) => write(as), goesOn: read },
   {
     kind: 'grant',
     code: 'scope_missing',
@@ -145,12 +145,6 @@ describe('switches', () => {
     const many = await Promise.all(Array.from({ length: 40 }, () => write({ sub: 'agent:greedy' })))
     expect(many.some(({ ended }) => ended === 'concurrency_limited')).toBe(true)
     await release(raised)
-  })
-
-  it('pause a consumer without touching calls', async () => {
-    const id = await engage('consumer', 'siem')
-    expect((await read({ sub: 'agent:calm' })).ended).toBe('ok')
-    await release(id)
   })
 
   it('keep a killed session killed with a new token, until its issuer opens another', async () => {
@@ -239,6 +233,8 @@ describe('the admin listener', () => {
     [{ ...order, ttlMs: 1 }, /at least one second/],
     [{ ...order, kind: 'session', target: 'agent:release' }, /session key/],
     [{ ...order, kind: 'limits' }, /what it sets/],
+    [{ ...order, kind: 'consumer' }, /nothing obeys/],
+    [{ ...order, target: 'Flag.Set' }, /no tool 'Flag.Set'; did you mean 'flag.set'/],
     [{ ...order, set: { rpm: 1 } }, /only a limits switch/],
   ])('refuses the order %j, saying what is wrong', async (body, why) => {
     const { status, text } = await admin('POST', '/api/v1/switches', body)

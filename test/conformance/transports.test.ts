@@ -132,7 +132,7 @@ describe('a killed session of the 2025 revision', () => {
       (await rpc(gate.mcp, token, legacyCall('orders.export', week), session)).message.result?.isError,
     ).toBeUndefined()
     const target = (await gate.records()).findLast(({ actor }) => actor?.id === 'agent:looping')?.session ?? ''
-    expect(target).toMatch(/^[0-9a-f]{12}-m[0-9a-f]{12}$/)
+    expect(target).toMatch(/^[0-9a-f]{12}-n[0-9a-f]{12}$/)
     await gate.started.gateway.switches.engage(
       { kind: 'session', target, reason: 'test' },
       { kind: 'operator', name: 'test' },
@@ -162,7 +162,8 @@ describe('the HTTP edge', () => {
     expect(answer.headers['www-authenticate']).toContain(
       `resource_metadata="${gate.mcp.replace('/mcp', '')}/.well-known/`,
     )
-    expect(answer.message.id).toBe(1)
+    // The body is not read, so the request's id is not known.
+    expect(answer.message.id).toBe(null)
   })
 
   it('refuses two Authorization headers, even when both are valid', async () => {
@@ -258,6 +259,25 @@ describe('the HTTP edge', () => {
     })
     expect([answer.status, answer.message.error?.code]).toEqual([400, -32700])
     expect(answer.message.error?.message).toMatch(why)
+  })
+
+  it.each(['TRACE', 'PUT', 'PATCH', 'OPTIONS', 'HEAD'])('answers %s with 405 and what is allowed', async (method) => {
+    const answer = await send(gate.mcp, { method, headers: { authorization: `Bearer ${gate.token()}` } })
+    expect([answer.status, answer.headers['allow']]).toEqual([405, 'GET, POST, DELETE'])
+  })
+
+  it('opens the stream of a session again after its client has dropped it', async () => {
+    const token = gate.token()
+    const session = await open(token)
+    for (let round = 0; round < 2; round += 1) {
+      const gone = new AbortController()
+      const headers = { ...session, authorization: `Bearer ${token}`, accept: 'text/event-stream' }
+      const stream = await fetch(gate.mcp, { headers, signal: gone.signal })
+      expect(stream.status).toBe(200)
+      gone.abort()
+      await new Promise((resolve) => setImmediate(resolve))
+      await call('orders.export', week)
+    }
   })
 
   it('refuses what is not JSON by its type, and other paths', async () => {

@@ -146,6 +146,7 @@ describe('the console sink', () => {
       tenant: 'a\u001b[2J\nALERT forged',
     })
     expect(lines.join('\n')).not.toContain('\u001b')
+    expect(lines).toEqual([expect.stringMatching(/[^\n]\n$/) as string])
     expect(
       lines
         .join('\n')

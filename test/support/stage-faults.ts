@@ -56,6 +56,13 @@ export const stageFaults: Readonly<Record<string, () => unknown>> = {
   'replaces the tool': () => pass({ toolName: 'orders.export' }),
 }
 
+/** A verdict that only `deduplicate` may give: from any other stage it would be an answer nobody earned. */
+export const forged = () => ({
+  kind: 'answer',
+  answer: { content: [{ type: 'text', text: 'Flag forged' }], isError: false },
+  replayOf: 'x',
+})
+
 /** Everything a broken log may do instead of giving a receipt. */
 export const logFaults: Readonly<Record<string, () => unknown>> = {
   throws: thrown,

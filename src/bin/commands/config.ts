@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import { loadConfig, type LoadedConfig } from '../../config/load.ts'
 import type { Problem } from '../../policy/document.ts'
+import { builtInTools } from '../../tools/built-in.ts'
 
 interface CheckOptions {
   readonly json?: boolean
@@ -16,7 +17,10 @@ export function configCommand(program: Command): void {
     .argument('<file>', 'sluicegate.yaml')
     .option('--json', 'one JSON object on the last line')
     .action((file: string, options: CheckOptions) => {
-      const loaded = loadConfig(file)
+      const loaded = loadConfig(
+        file,
+        builtInTools.map(({ definition }) => definition.name),
+      )
       process.stdout.write(options.json === true ? `${JSON.stringify(reportOf(loaded))}\n` : textOf(file, loaded))
       for (const problem of options.json === true ? [] : loaded.problems) process.stderr.write(`${lineOf(problem)}\n`)
       if (loaded.problems.length > 0) process.exitCode = 3

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -23,6 +24,9 @@ export function demoCommand(program: Command): void {
 }
 
 async function demo({ json, keep, data: given }: DemoOptions): Promise<void> {
+  if (given !== undefined && existsSync(join(given, 'streams'))) {
+    throw new Error(`${given} holds evidence already; the demo needs a directory of its own. Name a new one.`)
+  }
   const data = given ?? (await mkdtemp(join(tmpdir(), 'sluicegate-demo-')))
   const { runDemo } = await import('../../demo/run.ts')
   const { table, summary } = await import('../../demo/report.ts')

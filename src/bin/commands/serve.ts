@@ -37,7 +37,7 @@ async function serve(asked: ServeOptions): Promise<void> {
     ...(asked.config !== undefined && { file: asked.config }),
   })
   try {
-    if (process.env['MCP_READ_ONLY'] === '1') await readOnly(started.gateway)
+    await readOnly(started.gateway, process.env['MCP_READ_ONLY'] === '1')
     await (asked.stdio ? stdio(started, asked, output, stopped) : http(started, data, stopped))
   } finally {
     await started.close()
@@ -94,12 +94,24 @@ function stateFolder(): string {
   return join(base, 'sluicegate')
 }
 
-/** `MCP_READ_ONLY=1`: nothing may be changed until somebody releases the switch. */
-async function readOnly(gateway: Gateway): Promise<void> {
-  await gateway.switches.engage(
-    { kind: 'read-only', target: 'all', reason: 'MCP_READ_ONLY=1 at start', ttlMs: 90 * 24 * 3_600_000 },
-    { kind: 'operator', name: 'environment' },
-  )
+const readOnlyId = 'environment-read-only'
+const readOnlyMs = 90 * 24 * 3_600_000
+
+/**
+ * `MCP_READ_ONLY=1`: nothing may be changed while the gateway is started with it, and everything again once it is started
+ * without. One switch, renewed at a start that finds less than half of its time left.
+ */
+export async function readOnly({ switches }: Pick<Gateway, 'switches'>, asked: boolean): Promise<void> {
+  const environment = { kind: 'operator', name: 'environment' } as const
+  const engaged = switches.list().find(({ id }) => id === readOnlyId)
+  if (engaged && (!asked || engaged.remainingMs < readOnlyMs / 2))
+    await switches.release(readOnlyId, asked ? 'renewed' : 'started without MCP_READ_ONLY=1', environment)
+  if (asked)
+    await switches.engage(
+      { kind: 'read-only', target: 'all', reason: 'started with MCP_READ_ONLY=1', ttlMs: readOnlyMs },
+      environment,
+      readOnlyId,
+    )
 }
 
 function stopSignal(): Promise<void> {

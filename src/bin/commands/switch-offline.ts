@@ -6,10 +6,16 @@ import { systemClock } from '../../adapters/clock-system.ts'
 import { fileCommandLog, type CommandLog } from '../../adapters/command-log-file.ts'
 import { openKeys, type Keys } from '../../adapters/keys-file.ts'
 import type { IssuedBy } from '../../control/command.ts'
-import { engage, release } from '../../control/order.ts'
-import { switches } from '../../control/switches.ts'
+import { aimed, straying } from '../../control/aim.ts'
+import { engage, OrderRefused, release } from '../../control/order.ts'
+import { switches, switchesMax } from '../../control/switches.ts'
 import type { Clock } from '../../ports/clock.ts'
+import { builtInTools } from '../../tools/built-in.ts'
+import { builtInAliases, catalog, toolNames } from '../../tools/catalog.ts'
 import type { OrderDesk } from './switch.ts'
+
+/** The shipped tools: a gateway may have more, so only a name close to one of these is known to be wrong. */
+const tools = toolNames(catalog(builtInTools, builtInAliases))
 
 /** Writes orders into the command log of a gateway that does not run; it obeys them from its start on. */
 export async function offlineSwitches(data: string): Promise<OrderDesk> {
@@ -24,8 +30,13 @@ export async function offlineSwitches(data: string): Promise<OrderDesk> {
     list: () => opened(data, keys, async (log) => table(clock, log).list() as never),
     engage: (request) =>
       opened(data, keys, async (log) => {
+        const stray = straying(request, tools)
+        if (stray?.includes('did you mean')) throw new OrderRefused(stray)
+        if (table(clock, log).count() >= switchesMax)
+          throw new OrderRefused(`${switchesMax} switches are engaged; release some before engaging more.`)
         const id = `sw-${randomUUID()}`
-        const make = (seq: number) => engage(request, { id, seq, atMs: clock.nowMs(), issuedBy: operator() })
+        const make = (seq: number) =>
+          engage(aimed(request, tools), { id, seq, atMs: clock.nowMs(), issuedBy: operator() })
         return (await log.append(make, keys.deployment)) as never
       }),
     release: (id, reason) =>

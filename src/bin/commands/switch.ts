@@ -14,6 +14,8 @@ export interface Shown {
   readonly tenant?: string
   readonly reason: string
   readonly remainingMs?: number
+  /** False when it ends with the gateway's process. */
+  readonly durable?: false
   readonly [field: string]: unknown
 }
 
@@ -121,10 +123,11 @@ async function desk({ data, admin, tokenFile }: Where): Promise<OrderDesk> {
   })
 }
 
-function lineOf({ id, kind, target, tenant, reason, remainingMs }: Shown): string {
+function lineOf({ id, kind, target, tenant, reason, remainingMs, durable }: Shown): string {
   const only = tenant === undefined ? '' : ` of ${tenant}`
   const left = remainingMs === undefined ? '' : `, ${Math.ceil(remainingMs / 1000)} s left`
-  return `${id}  ${kind} ${target}${only}${left}: ${reason}`
+  const held = durable === false ? ', not durable' : ''
+  return `${id}  ${kind} ${target}${only}${left}${held}: ${reason}`
 }
 
 function seconds(text: string): number {

@@ -50,7 +50,7 @@ describe('what the gateway writes down of its own', () => {
     const entry = enforcedEntry(halted, { ...received({ toolName: 'évil\ntool' }), who: someone })
     expect(entry).toMatchObject({
       type: 'switch.enforced',
-      tool: { name: '?vil?tool' },
+      tool: { name: '_OTHER' },
       ext: { switchId: 'sw', code: 'quarantined' },
     })
   })

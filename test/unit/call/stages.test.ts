@@ -1,4 +1,5 @@
 import { describe, expect, it, vi } from 'vitest'
+import { pass } from '../../../src/call/pipeline.ts'
 import { authenticate } from '../../../src/call/authenticate.ts'
 import { commit } from '../../../src/call/commit.ts'
 import { decide, type DecideParts } from '../../../src/call/decide.ts'
@@ -87,6 +88,8 @@ describe('decide', () => {
     policy: { digest: '', rulesCount: 1, judge: () => verdict, explain: () => [] },
     scanner: scan,
     describeUrl: () => ({}) as never,
+    halt: () => pass({}),
+    rights: ({ rights }) => rights,
     home: () => 'us-east',
     context: () => ({}) as never,
     sessionTainted: () => false,

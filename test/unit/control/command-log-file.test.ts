@@ -4,7 +4,8 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { fileCommandLog, readCommands } from '../../../src/adapters/command-log-file.ts'
 import { ephemeralSigner } from '../../../src/adapters/signer-local.ts'
-import { engage } from '../../../src/control/order.ts'
+import type { Command } from '../../../src/control/command.ts'
+import { engage, OrderRefused } from '../../../src/control/order.ts'
 import type { TrustedKey } from '../../../src/control/signed.ts'
 import { publicKeyOf } from '../../../src/evidence/signature.ts'
 
@@ -79,6 +80,22 @@ describe('the command log', () => {
     await writeFile(file, `${lines.join('\n')}\n`)
     await using log = disposable(await fileCommandLog({ directory, trusted }))
     expect(log.replayed).toHaveLength(3)
+  })
+
+  it('writes nothing that its next start could not read', async () => {
+    const directory = await fresh()
+    await using log = disposable(await fileCommandLog({ directory, trusted }))
+    const wrong: readonly [(seq: number) => Command, RegExp][] = [
+      [
+        (seq) => ({ ...order('a')(seq), issuedBy: { kind: 'detector', rule: 'r', version: 1, digest: 'd' } }),
+        /key signed/,
+      ],
+      [(seq) => ({ ...order('a')(seq), reason: 'x'.repeat(513) }), /not a command/],
+    ]
+    for (const [make, why] of wrong) await expect(log.append(make, signer)).rejects.toThrow(why)
+    await expect(log.append(order('a'), ephemeralSigner())).rejects.toThrow(OrderRefused)
+    expect(await log.append(order('a'), signer)).toMatchObject({ seq: 0 })
+    expect(await readCommands(directory, trusted)).toHaveLength(1)
   })
 
   it('refuses keys it was not told to trust', async () => {

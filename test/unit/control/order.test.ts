@@ -38,6 +38,9 @@ describe('a request for a switch', () => {
     [{ kind: 'tool', target: 'flag set' }, /no spaces/],
     [{ kind: 'tool', target: 'flag.set', ttlMs: 10 }, /one second/],
     [{ kind: 'tool', target: 'flag.set', ttlMs: 1e12 }, /90 days/],
+    [{ kind: 'consumer', target: 'siem' }, /nothing obeys/],
+    [{ kind: 'tenant', target: 'all' }, /one tenant/],
+    [{ kind: 'tool', target: 'flag.set', tenant: 'all' }, /one tenant/],
     [{ kind: 'everything', target: 'x' }, /kind must be one of/],
     [{ kind: 'tool', target: 'flag.set', why: 'x' }, /why/],
   ])('%j is refused with what to mend', (request, sentence) => {

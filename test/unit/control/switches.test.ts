@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { HaltQuery } from '../../../src/call/halt.ts'
 import type { Engage } from '../../../src/control/command.ts'
-import { switches } from '../../../src/control/switches.ts'
+import { switches, switchesMax } from '../../../src/control/switches.ts'
 
 const session = '0123456789ab-s0123456789ab'
 const query: HaltQuery = {
@@ -153,14 +153,15 @@ describe('the end of a switch', () => {
     expect(now.forbids(query)).toBeUndefined()
   })
 
-  it('is told once, so that it can be written down', () => {
+  it('is told until it is released, so that it can be written down', () => {
     const { time, table: now } = table()
     now.apply(engage())
-    expect(now.expire()).toEqual([])
+    expect(now.overdue()).toEqual([])
     time.wallMs += 60_000
     time.monoMs += 60_000
-    expect(now.expire().map(({ id }) => id)).toEqual(['sw-0'])
-    expect(now.expire()).toEqual([])
+    expect(now.overdue().map(({ id }) => id)).toEqual(['sw-0'])
+    now.apply(release('sw-0', 1))
+    expect(now.overdue()).toEqual([])
   })
 })
 
@@ -175,11 +176,12 @@ describe('the table of switches', () => {
     expect(now.seq()).toBe(1)
   })
 
-  it('forgets no switch to make room for another', () => {
-    const now = switches({ ...movingClock(), switchesMax: 1 })
-    now.apply(engage({ seq: 0 }))
-    expect(() => now.apply(engage({ seq: 1, target: 'x' }))).toThrow(/release some/)
-    expect(now.forbids(query)).toBeDefined()
+  it('takes the orders of a long life back, and counts those whose time is not up', () => {
+    const { table: now } = table()
+    for (let seq = 0; seq <= switchesMax; seq++) now.apply(engage({ seq, id: `old-${seq}`, atMs: 1 }), 'replayed')
+    now.apply(engage({ seq: switchesMax + 1 }), 'replayed')
+    expect([now.count(), now.overdue().length]).toEqual([1, switchesMax + 1])
+    expect(now.forbids(query)).toMatchObject({ code: 'session_killed' })
   })
 
   it('gives the strictest ceilings of principal, tenant and tool', () => {
@@ -191,9 +193,14 @@ describe('the table of switches', () => {
     expect(now.limitsFor({ ...query, tenant: 'initech', actor: 'agent:x' })).toEqual({})
   })
 
-  it('knows which consumers are paused', () => {
+  it('takes revoked rights from a caller, and no others', () => {
     const { table: now } = table()
-    now.apply(engage({ kind: 'consumer', target: 'detector' }))
-    expect([now.paused('detector'), now.paused('other')]).toEqual([true, false])
+    now.apply(engage({ seq: 0, kind: 'grant', target: 'flags.write:prod' }))
+    now.apply(engage({ seq: 1, kind: 'grant', target: 'agent:copilot/crm.write' }))
+    now.apply(engage({ seq: 2, kind: 'grant', target: 'orders.read', tenant: 'globex' }))
+    const rights = ['orders.read', 'flags.write:prod', 'crm.write']
+    expect(now.rightsOf({ tenant: 'acme', actor: 'agent:copilot', rights })).toEqual(['orders.read'])
+    expect(now.rightsOf({ tenant: 'acme', actor: 'agent:x', rights })).toEqual(['orders.read', 'crm.write'])
+    expect(now.rightsOf({ tenant: 'globex', actor: 'agent:x', rights })).toEqual(['crm.write'])
   })
 })

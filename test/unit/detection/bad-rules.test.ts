@@ -94,6 +94,21 @@ const bad: readonly (readonly [string, string, string, RegExp, string])[] = [
   ['an id that is no UUID', 'id: 0d6c6a38-52ab-4c3e-a3f1-3d2f4a5b6c01', 'id: burst', /UUID/, 'id: burst'],
   ['a name in capitals', 'name: refusal_burst', 'name: RefusalBurst', /rule name/, 'name: RefusalBurst'],
   ['a version of zero', 'version: 1', 'version: 0', />=1/, 'version: 0'],
+  ['an end after more than a day', 'ttl: 5m', 'ttl: 25h', /a day at most/, 'ttl: 25h'],
+  [
+    'a second step after more than a day',
+    'undo: auto',
+    'undo: auto\n    escalate: { after: 2, within: 1h, to: kill_session, mode: ask, ttl: 25h }',
+    /a day at most/,
+    'escalate:',
+  ],
+  [
+    'an action that nothing obeys',
+    'action: pause_session',
+    'action: pause_consumer',
+    /Nothing obeys/,
+    'action: pause_consumer',
+  ],
   ['an unknown category', 'mcp_tool_invoke', 'process_creation', /Invalid option|category/i, 'logsource:'],
   ['another product', 'product: sluicegate', 'product: windows', /sluicegate/, 'logsource:'],
   [

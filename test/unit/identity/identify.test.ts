@@ -33,6 +33,17 @@ const who = async (identity: ReturnType<ReturnType<typeof bench>['bearer']>) => 
 }
 
 describe('identifying a caller', () => {
+  it('gives a token the same session in every process, and a process without one its own', async () => {
+    const { tokens, identify } = bench({ local: true })
+    const session = async (credential: Parameters<typeof identify>[0]['credential']) =>
+      (await who(Promise.resolve(identify({ transport: 'stdio', credential })))).session
+    const token = tokens.token()
+    const [one, two] = ['p1', 'p2'].map((processId) => session({ kind: 'bearer', token, processId }))
+    expect(await one).toBe(await two)
+    expect((await one)?.[13]).toBe('n')
+    expect((await session({ kind: 'process', processId: 'p1' }))[13]).toBe('p')
+  })
+
   it('gives the principal that a token proves', async () => {
     const { tokens, bearer } = bench()
     expect(await who(bearer(tokens.token()))).toMatchObject({

@@ -48,6 +48,20 @@ describe('issuer keys in a file', () => {
     expect(String(faults[0])).toMatch(/broken\.json cannot be used/)
   })
 
+  it('are none once the file is gone, which is told once, and are back with it', async () => {
+    const { clock, file, old, faults, accepts, stillAccepts } = await bench('gone.json')
+    expect(await stillAccepts()).toBe(true)
+    rmSync(file)
+    for (let n = 0; n < 3; n++) {
+      clock.advance(1000)
+      expect([await accepts(old), await stillAccepts()]).toEqual([false, false])
+    }
+    expect(faults.map(String)).toEqual([expect.stringMatching(/gone\.json cannot be read/)])
+    writeFileSync(file, jwks(old))
+    clock.advance(1000)
+    expect(await accepts(old)).toBe(true)
+  })
+
   it('are refused at the start when the file is missing or holds none', async () => {
     const options = { algorithms: ['ES256'], clock: testClock(), fault: () => undefined } as const
     await expect(issuerKeysFile({ ...options, file: path.join(folder, 'none') })).rejects.toThrow(/cannot be read/)

@@ -260,3 +260,45 @@ describe('the stop rules', () => {
     }
   })
 })
+
+describe('whoever acts for somebody', () => {
+  const bounded = (ceilings: Ceilings) => {
+    const parts = { clock: testClock(), state: memoryState() }
+    const configured: CeilingsOf = (subject, name) =>
+      subject === 'principal' && name === 'user:ana' ? ceilings : undefined
+    const limits = limiter({ ...parts, configured })
+    const base = { tenant: 'acme', session: 's', tool: 't', argsKey: 'x', plan: {}, atMs: 0, costMicroUsd: 400_000 }
+    return async (principal: string, onBehalfOf?: string) => {
+      const admission = await limits.enter({ ...base, principal, ...(onBehalfOf !== undefined && { onBehalfOf }) })
+      if (admission.ok) admission.release('ok')
+      return codeOf(admission)
+    }
+  }
+
+  it('uses up the rate of that subject, whichever actor it is', async () => {
+    const call = bounded({ rpm: 3 })
+    expect([await call('user:ana'), await call('agent:a', 'user:ana'), await call('agent:b', 'user:ana')]).toEqual([
+      'ok',
+      'ok',
+      'ok',
+    ])
+    expect([await call('agent:c', 'user:ana'), await call('user:ana')]).toEqual(['rate_limited', 'rate_limited'])
+    expect(await call('agent:a', 'user:ben')).toBe('ok')
+  })
+
+  it('uses up the money of that subject', async () => {
+    const call = bounded({ daily_cost_usd: 1 })
+    expect([await call('agent:a', 'user:ana'), await call('agent:b', 'user:ana')]).toEqual(['ok', 'ok'])
+    expect([await call('agent:c', 'user:ana'), await call('user:ana')]).toEqual([
+      'budget_exhausted',
+      'budget_exhausted',
+    ])
+  })
+
+  it('is held to the stop rules of that subject, and counted once when both are the same', async () => {
+    const call = bounded({ max_plan_depth: 0 })
+    expect([await call('agent:a', 'user:ana'), await call('agent:a')]).toEqual(['plan_too_deep', 'ok'])
+    const same = bounded({ rpm: 2 })
+    expect([await same('user:ana', 'user:ana'), await same('user:ana', 'user:ana')]).toEqual(['ok', 'ok'])
+  })
+})

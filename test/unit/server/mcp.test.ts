@@ -5,6 +5,7 @@ import type { Settled } from '../../../src/call/handle.ts'
 import { listenHttp, type HttpListener } from '../../../src/server/http.ts'
 import type { GatewayService } from '../../../src/server/mcp.ts'
 import { listenStdio } from '../../../src/server/stdio.ts'
+import { systemClock } from '../../../src/adapters/clock-system.ts'
 import { aReceipt, someone } from '../../support/calls.ts'
 import { initialize, legacyCall, modern, modernCall, rpc, send, type Message } from '../../support/wire.ts'
 
@@ -38,7 +39,7 @@ describe('a bug in the gateway', () => {
       port: 0,
       authorizationServers: [],
       scopes: [],
-      nowMs: Date.now,
+      clock: systemClock(),
       fault,
     })
   })

@@ -30,6 +30,7 @@ describe('strict JSON', () => {
     ['nothing', '', /not valid JSON/],
     ['a byte-order mark', '\ufeff{}', /not valid JSON/],
     ['nesting beyond the limit', '['.repeat(33) + ']'.repeat(33), /nested/],
+    ['nesting beyond the limit, before it is parsed', '['.repeat(100_000), /nested/],
     ['too many items', `[${'1,'.repeat(messageLimits.itemsMax)}1]`, /items/],
   ])('refuses %s', (_what, text, why) => {
     const parsed = parse(text)
@@ -43,5 +44,6 @@ describe('strict JSON', () => {
   it('does not mistake a string for structure', () => {
     expect(parse('{"a":"{\\"a\\":1,\\"a\\":2}","b":"]["}')).toMatchObject({ ok: true })
     expect(parse('["a","a",{"a":"a"}]')).toMatchObject({ ok: true })
+    expect(parse(JSON.stringify(`\\"${'['.repeat(100)}`))).toMatchObject({ ok: true })
   })
 })

@@ -82,8 +82,13 @@ describe('a URL, as policy sees it', () => {
 
 describe('the egress section', () => {
   it('is read in lower case', () => {
-    const section = { mode: 'development' as const, allow: ['API.example.com'], hosts: { 'Partner.Example': 1 } }
-    expect(egressLists(section)).toEqual({ allow: ['api.example.com'], hosts: { 'partner.example': 1 } })
+    const section = { mode: 'development' as const, allow: ['API.example.com.'], hosts: { 'Partner.Example': 1 } }
+    const block = ['Evil.API.example.com', '*.bad.example', 'dot.example.', '8.8.8.8']
+    expect(egressLists({ ...section, block })).toEqual({
+      allow: ['api.example.com'],
+      block: ['evil.api.example.com', 'bad.example', 'dot.example', '8.8.8.8'],
+      hosts: { 'partner.example': 1 },
+    })
   })
 
   it('names every problem with its path', () => {

@@ -1,0 +1,67 @@
+import type { ServerResponse } from 'node:http'
+import type { Json } from '../ports/json.ts'
+import { retryAfter, sendRpcError } from './body.ts'
+import type { Exchange } from './mcp.ts'
+import { idOf, methodOf } from './message.ts'
+
+/** One request's exchange, and how to write what came of it. */
+export interface Delivery {
+  readonly exchange: Exchange
+  readonly body: Json
+  /** Resolves when nothing more will come, though the answer has not ended. */
+  readonly unanswered: Promise<void>
+  /** `http://host:port` of this listener. */
+  readonly origin: string
+}
+
+/**
+ * Writes the protocol layer's answer. A refusal with a status of its own is known by the time the first bytes of the
+ * answer are, and takes its place, whether the answer would have been JSON or a stream.
+ */
+export async function deliver(answer: Response, delivery: Delivery, response: ServerResponse): Promise<void> {
+  const { exchange, body, unanswered, origin } = delivery
+  const reader = answer.body?.getReader()
+  const stop = () => void reader?.cancel().catch(() => undefined)
+  // A stream whose reader is gone would count as open, and the client could not open another.
+  response.once('close', stop)
+  void unanswered.then(stop)
+  const isCall = methodOf(body) === 'tools/call'
+  const first = isCall ? await reader?.read() : undefined
+  if (exchange.refused) {
+    stop()
+    return sendRefused(exchange.refused, body, origin, response)
+  }
+  response.writeHead(answer.status, headersOf(answer))
+  if (!isCall) response.flushHeaders()
+  for (let next = first ?? (await reader?.read()); next && !next.done; next = await reader?.read()) {
+    if (!response.write(next.value))
+      await new Promise((resolve) => response.once('drain', resolve).once('close', resolve))
+  }
+  response.end()
+}
+
+/** Whether the connection stays open is this edge's to say, not the protocol layer's. */
+function headersOf(answer: Response): Record<string, string> {
+  const { connection: _connection, ...headers } = Object.fromEntries(answer.headers)
+  return { 'x-content-type-options': 'nosniff', 'cache-control': 'no-store', ...headers }
+}
+
+function sendRefused(
+  refused: NonNullable<Exchange['refused']>,
+  body: Json,
+  origin: string,
+  response: ServerResponse,
+): void {
+  const { status, code, message, data, retryAfterMs } = refused
+  const scopes = (data['denied'] as { elevate?: { scopes?: readonly string[] } } | undefined)?.elevate?.scopes ?? []
+  const error = status === 403 ? `error="insufficient_scope", scope="${scopes.join(' ')}"` : 'error="invalid_token"'
+  sendRpcError(response, status ?? 500, { code, message, data }, idOf(body), {
+    ...((status === 401 || status === 403) && { 'www-authenticate': challenge(origin, error) }),
+    ...(retryAfterMs !== undefined && { 'retry-after': retryAfter(retryAfterMs) }),
+  })
+}
+
+/** What a caller needs to do better (RFC 6750 §3, RFC 9728 §5.1). */
+export function challenge(origin: string, error: string): string {
+  return `Bearer ${error}, resource_metadata="${origin}/.well-known/oauth-protected-resource/mcp"`
+}
