@@ -39,6 +39,11 @@ function slowService() {
   return { service, calls, arrival: () => once(arrived, 'call') }
 }
 
+/** Long enough for a listener that does not wait to have ended. */
+async function aWhile(): Promise<void> {
+  for (let turns = 0; turns < 10; turns += 1) await new Promise((resolve) => setImmediate(resolve))
+}
+
 const saying = (text: string) => ({ content: [{ type: 'text' as const, text }], isError: false })
 
 const listeners: HttpListener[] = []
@@ -78,7 +83,7 @@ describe('a gateway that is told to stop', () => {
     const answer = rpc(listener.url, 'token', body, { ...headers, connection: 'keep-alive' })
     await seen
     const closed = listener.close()
-    await new Promise((resolve) => setImmediate(resolve))
+    await aWhile()
     expect(calls[0]?.request.signal.aborted).toBe(false)
     calls[0]?.end('finished')
     const { status, message, headers: got } = await answer
@@ -121,7 +126,7 @@ describe('a gateway that is told to stop', () => {
     await listener.ended
     await seen
     const closed = listener.close()
-    await new Promise((resolve) => setImmediate(resolve))
+    await aWhile()
     expect(calls[0]?.request.signal.aborted).toBe(false)
     calls[0]?.end('finished')
     await closed

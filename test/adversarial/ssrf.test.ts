@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { undiciEgress, type EgressOptions } from '../../src/adapters/egress-undici.ts'
-import { ToolRefusal, UpstreamError, type ToolContext } from '../../src/ports/tool.ts'
+import { ToolRefusal, UpstreamError, type ToolContext, type Departed } from '../../src/ports/tool.ts'
 import { notPublic } from '../../src/tools/address.ts'
 import { domainOf } from '../../src/tools/egress.ts'
 import { webFetchSafe } from '../../src/tools/web-fetch-safe.ts'
@@ -56,13 +56,14 @@ function fetcher({
   const reasons: string[] = []
   const denied = (_domain: string, reason: string) => void reasons.push(reason)
   const egress = undiciEgress({ lists: { allow, hosts }, resolve, denied, ...options })
-  const fetch = egress({ signal: new AbortController().signal, blocked })
-  return { fetch, asked, reasons }
+  const left: Departed[] = []
+  const fetch = egress({ signal: new AbortController().signal, blocked, departed: (what) => void left.push(what) })
+  return { fetch, asked, reasons, left }
 }
 
 /** Calls the tool as the gateway does: validated first. Gives the code it ended with, and the sockets it opened. */
 async function call(args: { readonly url: string; readonly body?: string }, world: World = {}) {
-  const { fetch, asked, reasons } = fetcher(world)
+  const { fetch, asked, reasons, left } = fetcher(world)
   let ended = 'ok'
   let reply: Awaited<ReturnType<typeof webFetchSafe.invoke>> | undefined
   const opened = await recorder.during(async (): Promise<void> => {
@@ -78,7 +79,7 @@ async function call(args: { readonly url: string; readonly body?: string }, worl
       ended = error.code
     }
   })
-  return { ended, reply, asked, reasons, opened: opened.map(({ host }) => host) }
+  return { ended, reply, left, asked, reasons, opened: opened.map(({ host }) => host) }
 }
 
 describe('a private address', () => {
@@ -206,9 +207,9 @@ describe('a destination', () => {
       if (request.method === 'POST') response.writeHead(302, { location: 'http://other.example.com/x' }).end()
       else response.end('page')
     }
-    const { reply } = await call({ url: 'http://www.example.com/', body: 'abc' })
+    const { left } = await call({ url: 'http://www.example.com/', body: 'abc' })
     expect(asked).toEqual(['POST /', 'GET /x'])
-    expect(reply?.egress).toEqual({ domain: 'www.example.com', ip: '8.8.4.4', sentBytes: 3 })
+    expect(left).toEqual([{ domain: 'www.example.com', ip: '8.8.4.4', sentBytes: '/abc'.length }])
   })
 
   it('over TLS is asked for by its own name, at the address that was judged, and must prove that name', async () => {

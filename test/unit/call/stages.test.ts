@@ -1,5 +1,5 @@
 import { describe, expect, it, vi } from 'vitest'
-import { pass } from '../../../src/call/pipeline.ts'
+import { pass, refuse } from '../../../src/call/pipeline.ts'
 import { authenticate } from '../../../src/call/authenticate.ts'
 import { commit } from '../../../src/call/commit.ts'
 import { decide, type DecideParts } from '../../../src/call/decide.ts'
@@ -105,6 +105,16 @@ describe('decide', () => {
     const policy = { digest: '', rulesCount: 1, judge, explain: () => [] }
     expect(codeOf(await run(aTool({ scopes: () => ['tool.other'] }), parts({ policy })))).toBe('scope_missing')
     expect(judge).not.toHaveBeenCalled()
+  })
+
+  it('asks the switches again, and shows the policy no right that one revoked', async () => {
+    const judge = vi.fn((_input: { readonly grants: readonly string[] }) => allow)
+    const policy = { digest: '', rulesCount: 1, judge, explain: () => [] }
+    await run(aTool({ scopes: () => [] }), parts({ policy, rights: () => ['tool.left'] }))
+    expect(judge.mock.calls[0]?.[0].grants).toEqual(['tool.left'])
+    const halt = () => refuse({ code: 'scope_missing', message: 'Revoked.' })
+    expect(codeOf(await run(aTool(), parts({ policy, halt })))).toBe('scope_missing')
+    expect(judge).toHaveBeenCalledTimes(1)
   })
 
   it('shows the policy what the service knows, not what the caller says', async () => {
