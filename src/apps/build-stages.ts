@@ -131,7 +131,7 @@ function reachOf(parts: StageParts) {
     const { who, trace, signal, idem } = call
     const begin = () => trace.begin('service')
     const operation = idem ? { operationId: idem.keyDigest } : {}
-    const blocked: Blocked = (domain) => closed(domain) || switchboard.forbids(queryOf(call, domain))?.kind === 'egress'
+    const blocked: Blocked = (domain) => closed(domain) || switchboard.forbids(queryOf(call, domain)) !== undefined
     let left: Departed | undefined
     const departed = (what: Departed): void => void (left ??= what)
     const context = {

@@ -105,10 +105,13 @@ export function gatewayService(parts: GatewayServiceParts): GatewayService {
   return {
     identify,
     call: (request) => handle(receive(received, request)),
-    tools: ({ rights }) =>
-      options.catalog.list
-        .filter(({ visibleWith }) => visibleWith.some((scope) => rights.includes(scope)))
-        .map(({ definition }) => definition),
+    tools({ tenant, actor, rights }) {
+      const inForce = switchboard.rightsOf({ tenant, actor: actor.id, rights })
+      return options.catalog.list
+        .filter(({ visibleWith }) => visibleWith.some((scope) => inForce.includes(scope)))
+        .map(({ definition }) => definition)
+    },
+    unrecorded: (code) => parts.meters.authFailure(`${code} unrecorded`),
   }
 }
 
