@@ -48,17 +48,19 @@ it(
   async () => {
     process.stdout.write(`gateway-kill: SLUICEGATE_SEED=${seed}\n`)
     const random = seeded(seed)
-    const next = killableGateways(['--config', join(data, 'sluicegate.yaml'), '--data', data])
+    await using gateways = killableGateways(['--config', join(data, 'sluicegate.yaml'), '--data', data])
     const calls: Call[] = []
     for (let round = 0; round < kills; round++) {
-      const gateway = next()
+      const gateway = gateways.next()
       const load = startLoad(await gateway.open(), calls, random)
-      await after(60 + random() * 140)
+      // A slow machine gets its share of answers too; then death comes in the middle of anything.
+      await load.answered(1 + Math.floor(random() * 12))
+      await after(random() * 20)
       await gateway.kill()
-      await load
+      await load.ended
     }
 
-    const last = next()
+    const last = gateways.next()
     const mcp = await last.open()
     const cut = calls.filter(
       ({ got, tool, args }) => got === undefined && tool === 'flag.set' && args.name !== 'refused',
@@ -70,7 +72,7 @@ it(
     const answered = calls.filter((call) => call.got !== undefined && !cut.includes(call))
     const records = await recordsIn(data)
     const endings = new Map(records.filter(isEnding).map((record) => [record.traceId, record]))
-    expect(answered.length).toBeGreaterThan(kills)
+    expect(answered.length).toBeGreaterThanOrEqual(kills)
     expect(answered.filter(({ traceId }) => !endings.has(traceId))).toEqual([])
     expect(answered.filter((call) => codeOf(call.got) !== endings.get(call.traceId)?.decision?.reasonCode)).toEqual([])
 
@@ -96,8 +98,8 @@ it(
 )
 
 it('a write that was cut off while the service worked on it answers outcome_unknown, to the same key and to no other', async () => {
-  const next = killableGateways(['--config', join(data, 'sluicegate.yaml'), '--data', data])
-  const first = next()
+  await using gateways = killableGateways(['--config', join(data, 'sluicegate.yaml'), '--data', data])
+  const first = gateways.next()
   const held: Call = {
     traceId: randomBytes(16).toString('hex'),
     tool: 'flag.set',
@@ -108,7 +110,7 @@ it('a write that was cut off while the service worked on it answers outcome_unkn
   await first.kill()
   expect(await lost).toBeUndefined()
 
-  const second = next()
+  const second = gateways.next()
   const mcp = await second.open()
   for (let attempt = 0; attempt < 2; attempt++) {
     const got = await send(mcp, { ...held, traceId: randomBytes(16).toString('hex') })
@@ -139,17 +141,25 @@ function codeOf(message: Message | undefined): string | undefined {
 const flag = (name: string) => ({ name, env: 'dev', rolloutPct: 5, idemKey: randomUUID() })
 
 /** Agents that call until the gateway is gone: writes, reads, and calls that are refused. */
-async function startLoad(mcp: string, calls: Call[], random: () => number): Promise<void> {
+function startLoad(mcp: string, calls: Call[], random: () => number) {
+  let count = 0
   const work = async () => {
     for (;;) {
-      const call = { traceId: randomBytes(16).toString('hex'), ...one(random()) }
+      const call: Call = { traceId: randomBytes(16).toString('hex'), ...one(random()) }
       calls.push(call)
-      const got = await send(mcp, call)
-      if (got === undefined) return
-      Object.assign(call, { got })
+      call.got = await send(mcp, call)
+      if (call.got === undefined) return
+      count += 1
     }
   }
-  await Promise.all(Array.from({ length: workers }, work))
+  const ended = Promise.all(Array.from({ length: workers }, work))
+  const answered = async (many: number) => {
+    for (;;) {
+      if (count >= many) return
+      await after(2)
+    }
+  }
+  return { answered, ended }
 }
 
 function one(dice: number): Pick<Call, 'tool' | 'args'> {

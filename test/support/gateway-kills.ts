@@ -1,5 +1,6 @@
 import { fork, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
+import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { tmpdir } from 'node:os'
 
@@ -17,12 +18,22 @@ export interface KillableGateway {
   stop(): Promise<number | null>
 }
 
+export interface KillableGateways extends AsyncDisposable {
+  next(): KillableGateway
+}
+
 /** Starts processes that will each be `sluicegate serve` with these arguments, a few of them ahead of time. */
-export function killableGateways(args: readonly string[], aheadMax = 2): () => KillableGateway {
+export function killableGateways(args: readonly string[], aheadMax = 2): KillableGateways {
   const ahead: KillableGateway[] = []
-  return () => {
-    while (ahead.length < aheadMax) ahead.push(begin(args))
-    return ahead.shift() as KillableGateway
+  return {
+    next() {
+      while (ahead.length < aheadMax) ahead.push(begin(args))
+      return ahead.shift() as KillableGateway
+    },
+    async [Symbol.asyncDispose]() {
+      await Promise.all(ahead.map((gateway) => gateway.kill()))
+      rmSync(compileCache, { recursive: true, force: true })
+    },
   }
 }
 
