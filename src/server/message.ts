@@ -23,11 +23,6 @@ export function idOf(message: Json): Json {
 
 export const paramsOf = (message: Json): Json | undefined => field(message, 'params')
 
-/** The name of the tool to call; undefined for any other message. */
-export function toolNameOf(message: Json): string | undefined {
-  return methodOf(message) === 'tools/call' ? textField(paramsOf(message), 'name') : undefined
-}
-
 /** The revision a stateless request names in `_meta`; requests of the 2025 revisions name none. */
 export function modernVersionOf(message: Json): string | undefined {
   return textField(field(paramsOf(message), '_meta'), 'io.modelcontextprotocol/protocolVersion')?.slice(0, 32)
