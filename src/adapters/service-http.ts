@@ -5,11 +5,15 @@ import { ToolRefusal, UpstreamError, type ServiceCall, type ServiceReply, type S
 import { attribute } from '../telemetry/names.ts'
 import { attempt, type Attempt } from './service-attempt.ts'
 
-export interface ServiceClientOptions {
+/** Where services are, and what they are shown. */
+export interface ServiceAddresses {
   /** Base URLs: service, then region. */
   readonly services: Readonly<Record<string, Readonly<Record<string, string>>>>
   /** The gateway's own credential for a service. A caller's token never travels on. */
   readonly credential: (service: string) => string
+}
+
+export interface ServiceClientOptions extends ServiceAddresses {
   /** A float in [0, 1), for jitter. */
   readonly random: () => number
   /** Resolves after so many milliseconds; rejects when aborted. A real timer by default. */
@@ -42,6 +46,8 @@ export interface ServiceContext {
 
 export interface ServiceClient {
   (context: ServiceContext): ServiceCall
+  /** The same sockets, led elsewhere: a service whose address stays keeps its connections. */
+  readonly to: (addresses: ServiceAddresses) => ServiceClient
   /** Closes idle sockets and waits for calls under way. */
   readonly close: () => Promise<void>
 }
@@ -59,10 +65,14 @@ export function serviceClient(options: ServiceClientOptions): ServiceClient {
     headersTimeout: 0,
     bodyTimeout: 0,
   })
-  const call = (context: ServiceContext, request: ServiceRequest) =>
-    within(timeoutMs, sleep, context.signal, (signal) => tried({ ...options, sleep, agent }, context, request, signal))
-  const client = (context: ServiceContext) => (request: ServiceRequest) => traced(context, request, call)
-  return Object.assign(client, { close: () => agent.close() })
+  const to = ({ services, credential }: ServiceAddresses): ServiceClient => {
+    const parts = { ...options, services, credential, sleep, agent }
+    const call = (context: ServiceContext, request: ServiceRequest) =>
+      within(timeoutMs, sleep, context.signal, (signal) => tried(parts, context, request, signal))
+    const client = (context: ServiceContext) => (request: ServiceRequest) => traced(context, request, call)
+    return Object.assign(client, { to, close: () => agent.close() })
+  }
+  return to(options)
 }
 
 type Sleep = NonNullable<ServiceClientOptions['sleep']>

@@ -28,7 +28,7 @@ import type { AlertSink } from '../ports/alert-sink.ts'
 import type { JsonObject } from '../ports/json.ts'
 import type { TicketRegister } from '../ports/tickets.ts'
 import type { Tool } from '../ports/tool.ts'
-import { builtInAliases, catalog } from '../tools/catalog.ts'
+import { builtInAliases, catalog, toolNames } from '../tools/catalog.ts'
 import { builtInTools } from '../tools/built-in.ts'
 import { egressLists, spelled } from '../tools/egress-lists.ts'
 import type { GatewayOptions } from './options.ts'
@@ -70,6 +70,7 @@ export async function gatewayOptions(loaded: LoadedConfig, around: Surroundings)
     signing: config.evidence.signing,
     state: config.state.kind,
     catalog: catalog(tools, aliasesFor(tools)),
+    toolNames: toolNames(catalog(offered, aliasesFor(offered))),
     policy: policyOf(loaded),
     identity: {
       issuers: await issuersOf(config, around),

@@ -16,7 +16,6 @@ import type { GatewayService } from '../server/mcp.ts'
 import { meters as openMeters, type Meters } from '../telemetry/metrics.ts'
 import { observer, type TelemetryObserver } from '../telemetry/observe.ts'
 import { adminService } from './admin-service.ts'
-import { toolNames } from '../tools/catalog.ts'
 import { measured } from './count.ts'
 import { embeddedDetector, type EmbeddedDetector } from './detector.ts'
 import { loadEntries } from './entries.ts'
@@ -62,14 +61,23 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
       commands,
       log,
       clock,
-      tools: toolNames(options.catalog),
+      tools: options.toolNames,
       operator: keys.deployment,
       detector: keys.detector,
       fault,
     }),
   )
   const shared = { options, clock, log, switchboard: switches, meters, fault }
-  const watching = keep(embeddedDetector(shared))
+  const live: LiveOptions = {
+    detector: options.detector,
+    get sinks() {
+      return service.options().sinks
+    },
+    get tickets() {
+      return service.options().tickets
+    },
+  }
+  const watching = keep(embeddedDetector({ ...shared, options: live }))
   const { urls, credential } = options.services
   const services = keep(serviceClient({ services: urls, credential, random: Math.random }))
   const service = gatewayService({ ...shared, keys, state, services, observer: seen })
@@ -77,7 +85,7 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   const open = held.move()
   return {
     service,
-    admin: adminService({ ...shared, detector: watching }),
+    admin: adminService({ ...shared, options: live, detector: watching }),
     keys,
     detector: watching,
     switches,
@@ -86,6 +94,9 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
     close: () => open.disposeAsync(),
   }
 }
+
+/** What parts that outlive a reload read of the configuration in force. */
+type LiveOptions = Pick<GatewayOptions, 'detector' | 'sinks' | 'tickets'>
 
 function openLog(options: GatewayOptions, keys: Keys, clock: Clock): Promise<FileEvidenceLog> {
   const { data: directory, gateway, deployment, signing } = options

@@ -1,3 +1,4 @@
+import type { ToolNames } from '../control/aim.ts'
 import type { Mode } from '../detection/reaction.ts'
 import type { RuleSet } from '../detection/check.ts'
 import type { Lists } from '../detection/select.ts'
@@ -24,6 +25,8 @@ export interface GatewayOptions {
   readonly signing: Signing
   readonly state: 'memory' | 'sqlite'
   readonly catalog: Catalog
+  /** Every tool there is, also those that are switched off: an order for one holds once it is switched on. */
+  readonly toolNames: ToolNames
   readonly policy: Policy
   readonly identity: {
     readonly issuers: readonly TrustedIssuer[]

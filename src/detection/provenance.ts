@@ -30,6 +30,8 @@ export interface Provenance {
   trace(session: string, tenant: string, args: Json, sinks?: readonly string[]): Taint
   /** True once an output of this session carried injection markers. */
   sessionTainted(session: string): boolean
+  /** The same memory, read by who vouches for other values: a reload forgets nothing. */
+  trusting(trusted: (value: string) => boolean): Provenance
 }
 
 export interface ProvenanceOptions {
@@ -84,19 +86,21 @@ export function provenance({
     if (markers > 0) suspect.add(id)
     if (suspect.size > sessionsMax * 8) forgetOldest(suspect)
     for (const identifier of identifiersIn(output, valuesMax)) {
-      if (isTrusted(identifier, trusted)) continue
       for (const form of identifier.forms) remember(session, key53(session.mix(form)), { tool, markers })
     }
     for (const kept of [session.plain, session.marked])
       while (session.plain.size + session.marked.size > valuesMax && kept.size > 0) forgetOldest(kept)
   }
 
-  function trace(id: string, tenant: string, args: Json, sinks?: readonly string[]): Taint {
+  function trace(
+    vouched: (value: string) => boolean,
+    ...[id, tenant, args, sinks]: Parameters<Provenance['trace']>
+  ): Taint {
     const session = sessions.get(id)
     if (session === undefined) return untainted
     touch(sessions, id, session)
     const hits = identifiersIn(sinks === undefined ? args : sinkValues(args, sinks), valuesMax)
-      .filter((identifier) => !isTrusted(identifier, trusted))
+      .filter((identifier) => !isTrusted(identifier, vouched))
       .flatMap((identifier) => hitOf(session, identifier) ?? [])
     const [worst] = hits.toSorted((a, b) => b.source.markers - a.source.markers)
     if (worst === undefined) return untainted
@@ -104,7 +108,13 @@ export function provenance({
     return { tainted: true, source: source.tool, sourceMarkers: source.markers, valueHash: hash(tenant, value) }
   }
 
-  return { learn, trace, sessionTainted: (id) => suspect.has(id) }
+  const trusting = (vouched: (value: string) => boolean): Provenance => ({
+    learn,
+    trace: (...call) => trace(vouched, ...call),
+    sessionTainted: (id) => suspect.has(id),
+    trusting,
+  })
+  return trusting(trusted)
 }
 
 /** The first output keeps the credit, until one with more markers shows the same value. */

@@ -13,7 +13,7 @@ import { slots } from './slots.ts'
 export interface LimiterParts {
   readonly clock: Clock
   readonly state: StateStore
-  /** What configuration sets. Read on every call, so a reload holds from the next one on. */
+  /** What configuration sets. Read on every call. */
   readonly configured: CeilingsOf
   /** What switches lower for now. */
   readonly lowered?: CeilingsOf
@@ -36,6 +36,8 @@ export type Admission =
 
 export interface CallLimiter extends Limiter {
   enter(effort: Effort): Promise<Admission>
+  /** The same counts held to other ceilings: what was used before a reload is used after it. */
+  under(configured: CeilingsOf): CallLimiter
 }
 
 /** A call on its way in. */
@@ -101,9 +103,10 @@ export function limiter(parts: LimiterParts): CallLimiter {
     }
   }
 
-  return {
+  const under = (configured: CeilingsOf): CallLimiter => ({
+    under,
     async enter(effort) {
-      const entering = { effort, bounds: boundsOf(parts.configured, parts.lowered, effort), attempt: attemptOf(effort) }
+      const entering = { effort, bounds: boundsOf(configured, parts.lowered, effort), attempt: attemptOf(effort) }
       const denied = tooMuch(entering.bounds)
       if (denied) return { ok: false, limits: noteOf(claimed(effort), 0), denied }
       take(entering.bounds)
@@ -118,7 +121,8 @@ export function limiter(parts: LimiterParts): CallLimiter {
         throw error
       })
     },
-  }
+  })
+  return under(parts.configured)
 }
 
 /** A principal may open many sessions and many connections; repetitions count over all of them. */
