@@ -1,8 +1,8 @@
 import type { JsonObject } from '../ports/json.ts'
-import { StateFull, type Claim, type StateStore } from '../ports/state-store.ts'
+import { documentText, StateFull, type Claim, type Kept, type StateStore } from '../ports/state-store.ts'
 
 export interface MemoryStateOptions {
-  /** Most idempotency keys, spent accounts per day, and remembered keys, each; 100,000 unless given. */
+  /** Most idempotency keys, spent accounts per day, remembered keys and documents, each; 100,000 unless given. */
   readonly entriesMax?: number
 }
 
@@ -11,6 +11,12 @@ interface Claimed {
   readonly state: 'running' | 'done' | 'unknown'
   readonly answer?: JsonObject
   readonly expiresMs: number
+}
+
+/** As text, so that nobody who was given a document can change it here. */
+interface StoredDocument extends Omit<Kept, 'document'> {
+  readonly collection: string
+  readonly text: string
 }
 
 /** Days that are kept: today, and what other clocks may still call today. */
@@ -22,6 +28,7 @@ export function memoryState(options: MemoryStateOptions = {}): StateStore {
   const claims = new Map<string, Claimed>()
   const remembered = new Map<string, { readonly holder: string; readonly expiresMs: number }>()
   const days = new Map<string, Map<string, number>>()
+  const documents = new Map<string, StoredDocument>()
 
   function change(key: string, next: (claim: Claimed) => Claimed): boolean {
     const claim = claims.get(key)
@@ -68,8 +75,31 @@ export function memoryState(options: MemoryStateOptions = {}): StateStore {
       remembered.set(key, { holder, expiresMs })
       return holder
     },
+    async read(collection, id, nowMs) {
+      const found = documents.get(nameOf(collection, id))
+      return found && found.expiresMs > nowMs ? keptOf(found) : undefined
+    },
+    async write(collection, { id, document, expiresMs }, was, nowMs) {
+      const name = nameOf(collection, id)
+      const found = documents.get(name)
+      if ((found && found.expiresMs > nowMs ? found.version : 0) !== was) return undefined
+      if (!found) makeRoom(documents, nowMs, entriesMax, 'documents')
+      const version = (found?.version ?? 0) + 1
+      documents.set(name, { collection, id, version, expiresMs, text: documentText(document) })
+      return version
+    },
+    async list(collection, nowMs) {
+      const own = [...documents.values()].filter((one) => one.collection === collection && one.expiresMs > nowMs)
+      return own.map(keptOf).toSorted((one, other) => (one.id < other.id ? -1 : 1))
+    },
     async close() {},
   }
+}
+
+const nameOf = (collection: string, id: string): string => JSON.stringify([collection, id])
+
+function keptOf({ id, version, text, expiresMs }: StoredDocument): Kept {
+  return { id, version, document: JSON.parse(text) as JsonObject, expiresMs }
 }
 
 /** What a repeated claim is told. */

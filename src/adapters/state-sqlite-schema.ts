@@ -2,8 +2,8 @@ import { closeSync, mkdirSync, openSync } from 'node:fs'
 import path from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 
-/** Version of the schema below, kept in the file. */
-const schemaVersion = 1
+/** Version of the schema below, kept in the file: how many of the steps it has been through. */
+const schemaVersion = 2
 
 /** How long a process waits for another one's write, milliseconds. */
 const busyTimeoutMs = 5000
@@ -28,8 +28,21 @@ const schema = `
   CREATE TRIGGER remembered_out AFTER DELETE ON remembered BEGIN UPDATE counts SET n = n - 1 WHERE name = 'remembered'; END;
   CREATE TRIGGER spending_in AFTER INSERT ON spending BEGIN UPDATE counts SET n = n + 1 WHERE name = 'spending'; END;
   CREATE TRIGGER spending_out AFTER DELETE ON spending BEGIN UPDATE counts SET n = n - 1 WHERE name = 'spending'; END;
-  PRAGMA user_version = ${schemaVersion};
 `
+
+const documentsSchema = `
+  CREATE TABLE documents (
+    collection TEXT NOT NULL, id TEXT NOT NULL, version INTEGER NOT NULL, document TEXT NOT NULL, expires_ms INTEGER NOT NULL,
+    PRIMARY KEY (collection, id)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX documents_expiry ON documents (expires_ms);
+  INSERT INTO counts VALUES ('documents', 0);
+  CREATE TRIGGER documents_in AFTER INSERT ON documents BEGIN UPDATE counts SET n = n + 1 WHERE name = 'documents'; END;
+  CREATE TRIGGER documents_out AFTER DELETE ON documents BEGIN UPDATE counts SET n = n - 1 WHERE name = 'documents'; END;
+`
+
+/** What each release added, oldest first. A file goes through the steps it has not seen. */
+const steps: readonly string[] = [schema, documentsSchema]
 
 /** Opens the state file with the schema in force. Throws one sentence, with the remedy, when it cannot be used. */
 export function openStateDatabase(file: string): DatabaseSync {
@@ -67,5 +80,6 @@ function migrate(db: DatabaseSync): void {
   const { user_version: version } = db.prepare('PRAGMA user_version').get() as { user_version: number }
   if (version > schemaVersion)
     throw new Error(`it was written by a newer release (schema ${version}, this one knows ${schemaVersion})`)
-  if (version === 0) db.exec(schema)
+  for (const step of steps.slice(version)) db.exec(step)
+  db.exec(`PRAGMA user_version = ${schemaVersion}`)
 }

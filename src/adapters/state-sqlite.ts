@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { DatabaseSync } from 'node:sqlite'
 import type { JsonObject } from '../ports/json.ts'
-import { StateFull, type Claim, type StateStore } from '../ports/state-store.ts'
+import { documentText, StateFull, type Claim, type Kept, type StateStore } from '../ports/state-store.ts'
 import { isAlive, thisProcess } from './process-lock.ts'
 import { batches } from './sqlite-batch.ts'
 import { openStateDatabase } from './state-sqlite-schema.ts'
@@ -9,12 +9,17 @@ import { openStateDatabase } from './state-sqlite-schema.ts'
 export interface SqliteStateOptions {
   /** The database file; created, readable by its owner only, when it is not there. */
   readonly file: string
-  /** Most idempotency keys, remembered keys and accounts with spending on a day, each; 1,000,000 unless given. */
+  /** Most idempotency keys, remembered keys, documents and accounts with spending on a day, each; 1,000,000 unless given. */
   readonly entriesMax?: number
 }
 
 /** The tables, and what their rows are to a reader. */
-const tables = { claims: 'idempotency keys', remembered: 'remembered keys', spending: 'accounts' } as const
+const tables = {
+  claims: 'idempotency keys',
+  remembered: 'remembered keys',
+  spending: 'accounts',
+  documents: 'documents',
+} as const
 
 type Table = keyof typeof tables
 
@@ -23,6 +28,13 @@ interface ClaimRow {
   readonly state: 'running' | 'done' | 'unknown'
   readonly answer: string | null
   readonly owner: string
+  readonly expires_ms: number
+}
+
+interface DocumentRow {
+  readonly id: string
+  readonly version: number
+  readonly document: string
   readonly expires_ms: number
 }
 
@@ -77,6 +89,16 @@ export function sqliteState(options: SqliteStateOptions): StateStore {
     return holder
   }
 
+  function put(collection: string, { id, document, expiresMs }: Omit<Kept, 'version'>, was: number, nowMs: number) {
+    const row = sql.findDocument.get(collection, id) as DocumentRow | undefined
+    if ((row && row.expires_ms > nowMs ? row.version : 0) !== was) return undefined
+    const text = documentText(document)
+    if (!row) makeRoom('documents', nowMs)
+    const version = (row?.version ?? 0) + 1
+    sql.putDocument.run(collection, id, version, text, expiresMs)
+    return version
+  }
+
   /** What is known without writing anything. */
   function remembered(key: string, nowMs: number): string | undefined {
     const row = sql.findRemembered.get(key) as { holder: string; expires_ms: number } | undefined
@@ -98,6 +120,14 @@ export function sqliteState(options: SqliteStateOptions): StateStore {
       if (known !== undefined || expiresMs <= nowMs) return known ?? holder
       return write(() => remember(key, holder, expiresMs, nowMs))
     },
+    async read(collection, id, nowMs) {
+      const row = sql.findDocument.get(collection, id) as DocumentRow | undefined
+      return row && row.expires_ms > nowMs ? keptOf(row) : undefined
+    },
+    write: (collection, next, was, nowMs) => write(() => put(collection, next, was, nowMs)),
+    async list(collection, nowMs) {
+      return (sql.listDocuments.all(collection, nowMs) as unknown as readonly DocumentRow[]).map(keptOf)
+    },
     async close() {
       await write(() => void sql.abandon.run(owner))
       db.close()
@@ -113,6 +143,7 @@ function prepare(db: DatabaseSync) {
       claims: db.prepare('DELETE FROM claims WHERE expires_ms <= ?'),
       remembered: db.prepare('DELETE FROM remembered WHERE expires_ms <= ?'),
       spending: db.prepare('DELETE FROM spending WHERE day <= ?'),
+      documents: db.prepare('DELETE FROM documents WHERE expires_ms <= ?'),
     },
     findClaim: db.prepare('SELECT body, state, answer, owner, expires_ms FROM claims WHERE key = ?'),
     dropClaim: db.prepare('DELETE FROM claims WHERE key = ?'),
@@ -130,6 +161,15 @@ function prepare(db: DatabaseSync) {
     spent: db.prepare('SELECT total FROM spending WHERE account = ? AND day = ?'),
     findRemembered: db.prepare('SELECT holder, expires_ms FROM remembered WHERE key = ?'),
     dropRemembered: db.prepare('DELETE FROM remembered WHERE key = ?'),
+    findDocument: db.prepare('SELECT id, version, document, expires_ms FROM documents WHERE collection = ? AND id = ?'),
+    putDocument: db.prepare(
+      `INSERT INTO documents (collection, id, version, document, expires_ms) VALUES (?, ?, ?, ?, ?)
+       ON CONFLICT (collection, id) DO UPDATE SET version = excluded.version, document = excluded.document,
+         expires_ms = excluded.expires_ms`,
+    ),
+    listDocuments: db.prepare(
+      'SELECT id, version, document, expires_ms FROM documents WHERE collection = ? AND expires_ms > ? ORDER BY id',
+    ),
     addRemembered: db.prepare('INSERT INTO remembered (key, holder, expires_ms) VALUES (?, ?, ?)'),
   }
 }
@@ -139,6 +179,10 @@ function claimOf({ body, state, answer, owner }: ClaimRow, bodyDigest: string): 
   if (body !== bodyDigest) return { kind: 'conflict' }
   if (state === 'done') return { kind: 'done', answer: JSON.parse(answer ?? '{}') as JsonObject }
   return { kind: state === 'running' && ownerLives(owner) ? 'running' : 'unknown' }
+}
+
+function keptOf({ id, version, document, expires_ms: expiresMs }: DocumentRow): Kept {
+  return { id, version, document: JSON.parse(document) as JsonObject, expiresMs }
 }
 
 function ownerLives(owner: string): boolean {

@@ -12,6 +12,18 @@ export type Claim =
   /** An intent without an outcome: nobody knows whether it took effect. */
   | { readonly kind: 'unknown' }
 
+/** One document of a collection, as it is kept. */
+export interface Kept {
+  readonly id: string
+  /** Grows with every write. */
+  readonly version: number
+  readonly document: JsonObject
+  readonly expiresMs: number
+}
+
+/** Longest a document may be, as JSON text, bytes. */
+const documentBytesMax = 256 * 1024
+
 /** There is no room for another entry. Nothing was evicted to make some: what a caller cannot store, it must refuse. */
 export class StateFull extends Error {
   constructor(what: string, max: number) {
@@ -27,7 +39,8 @@ export class StateFull extends Error {
  * - `claim` is atomic: of any number of concurrent claims of one key, exactly one is answered `new`;
  * - a claim that was never settled answers `unknown` after a restart, never `new`;
  * - `spend` is atomic and never loses an amount once it resolved;
- * - `claim` and `remember` refuse with `StateFull` rather than evict when they are full;
+ * - `claim`, `remember` and `write` refuse with `StateFull` rather than evict when they are full;
+ * - `write` is atomic: of any number of concurrent writes over one version, exactly one is taken, and the others change nothing;
  * - what has expired counts as absent.
  */
 export interface StateStore {
@@ -48,5 +61,22 @@ export interface StateStore {
    * An expiry that is not after `nowMs` only asks: nothing is stored.
    */
   remember(key: string, holder: string, expiresMs: number, nowMs: number): Promise<string>
+  /** The document of that name, and its version: what the next `write` has to name. */
+  read(collection: string, id: string, nowMs: number): Promise<Kept | undefined>
+  /**
+   * Writes a document over version `was` of it, 0 when there is to be none, and gives its new version. Undefined when that
+   * is not the version any more: somebody else was faster, and nothing changed. Refuses one longer than `documentBytesMax`.
+   */
+  write(collection: string, next: Omit<Kept, 'version'>, was: number, nowMs: number): Promise<number | undefined>
+  /** Every document of a collection, in order of their names. */
+  list(collection: string, nowMs: number): Promise<readonly Kept[]>
   close(): Promise<void>
+}
+
+/** The JSON text of a document. Throws where it is longer than any adapter keeps. */
+export function documentText(document: JsonObject): string {
+  const text = JSON.stringify(document)
+  const sizeBytes = Buffer.byteLength(text)
+  if (sizeBytes <= documentBytesMax) return text
+  throw new RangeError(`A document of ${sizeBytes} bytes is too long to keep; at most ${documentBytesMax} are.`)
 }

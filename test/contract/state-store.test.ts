@@ -154,7 +154,104 @@ describe.each(Object.entries(adapters))('StateStore: %s', (_name, open) => {
   })
 })
 
+describe.each(Object.entries(adapters))('StateStore documents: %s', (_name, open) => {
+  const doc = (document: { [key: string]: number }, expiresMs = 1000, id = 'd') => ({ id, document, expiresMs })
+
+  it('takes exactly one of 200 writes over the same version', async () => {
+    const state = open()
+    const first = await Promise.all(Array.from({ length: 200 }, (_, n) => state.write('c', doc({ n }), 0, 0)))
+    expect(first.filter((version) => version !== undefined)).toEqual([1])
+    const second = await Promise.all(Array.from({ length: 200 }, (_, n) => state.write('c', doc({ n }), 1, 0)))
+    expect(second.filter((version) => version !== undefined)).toEqual([2])
+    await state.close()
+  })
+
+  it('changes nothing when the version is another one', async () => {
+    const state = open()
+    await state.write('c', doc({ n: 1 }), 0, 0)
+    for (const was of [0, 2, -1]) expect(await state.write('c', doc({ n: 9 }), was, 0)).toBeUndefined()
+    expect(await state.read('c', 'd', 0)).toEqual({ ...doc({ n: 1 }), version: 1 })
+    await state.close()
+  })
+
+  it('takes what has expired for absent, and goes on counting its versions', async () => {
+    const state = open()
+    await state.write('c', doc({ n: 1 }, 100), 0, 0)
+    expect(await state.read('c', 'd', 100)).toBeUndefined()
+    expect(await state.list('c', 100)).toEqual([])
+    expect(await state.write('c', doc({ n: 2 }, 500), 1, 100)).toBeUndefined()
+    expect(await state.write('c', doc({ n: 2 }, 500), 0, 100)).toBe(2)
+    await state.close()
+  })
+
+  it('keeps collections and names apart, and lists each in order', async () => {
+    const state = open()
+    for (const id of ['b', 'a']) await state.write('c', doc({ n: 1 }, 1000, id), 0, 0)
+    await state.write('other', doc({ n: 2 }, 1000, 'a'), 0, 0)
+    expect((await state.list('c', 0)).map(({ id }) => id)).toEqual(['a', 'b'])
+    expect((await state.read('other', 'a', 0))?.document).toEqual({ n: 2 })
+    expect(await state.read('constructor', 'a', 0)).toBeUndefined()
+    await state.close()
+  })
+
+  it('gives copies: what a reader does to a document changes nothing', async () => {
+    const state = open()
+    const mine = { n: 1 }
+    await state.write('c', doc(mine), 0, 0)
+    mine.n = 2
+    const read = await state.read('c', 'd', 0)
+    Object.assign(read?.document ?? {}, { n: 3 })
+    expect((await state.read('c', 'd', 0))?.document).toEqual({ n: 1 })
+    await state.close()
+  })
+
+  it('refuses when it is full, and takes new ones again when old ones have expired', async () => {
+    const state = open(2)
+    for (const id of ['a', 'b']) await state.write('c', doc({ n: 1 }, 100, id), 0, 0)
+    await expect(state.write('c', doc({ n: 1 }, 100, 'x'), 0, 50)).rejects.toThrow(StateFull)
+    expect(await state.write('c', doc({ n: 2 }, 100, 'a'), 1, 50)).toBe(2)
+    expect(await state.write('c', doc({ n: 1 }, 900, 'x'), 0, 100)).toBe(1)
+    await state.close()
+  })
+
+  it('refuses a document that is too long', async () => {
+    const state = open()
+    const document = { text: 'x'.repeat(300_000) } as never
+    await expect(state.write('c', doc(document), 0, 0)).rejects.toThrow(/too long to keep/)
+    expect(await state.read('c', 'd', 0)).toBeUndefined()
+    await state.close()
+  })
+})
+
 describe('the sqlite state', () => {
+  it('keeps documents across a restart, and shares them with other users of the file', async () => {
+    const file = newFile()
+    const [one, two] = [sqliteState({ file }), sqliteState({ file })]
+    const next = (n: number) => ({ id: 'd', document: { n }, expiresMs: 1000 })
+    await one.write('c', next(1), 0, 0)
+    const taken = await Promise.all([one.write('c', next(2), 1, 0), two.write('c', next(3), 1, 0)])
+    expect(taken.filter((version) => version !== undefined)).toEqual([2])
+    await one.close()
+    await two.close()
+    const after = sqliteState({ file })
+    expect((await after.read('c', 'd', 0))?.version).toBe(2)
+    await after.close()
+  })
+
+  it('brings a file of the first release up to date, and keeps what it holds', async () => {
+    const file = newFile()
+    const before = sqliteState({ file })
+    await before.spend('a', day, 7)
+    await before.close()
+    const database = new DatabaseSync(file)
+    database.exec("DROP TABLE documents; DELETE FROM counts WHERE name = 'documents'; PRAGMA user_version = 1")
+    database.close()
+    const after = sqliteState({ file })
+    expect(await after.write('c', { id: 'd', document: {}, expiresMs: 10 }, 0, 0)).toBe(1)
+    expect(await after.spent('a', day)).toBe(7)
+    await after.close()
+  })
+
   it('keeps everything across a restart, and takes what was never settled for unknown', async () => {
     const file = newFile()
     const before = sqliteState({ file })
