@@ -1,10 +1,14 @@
 import type { Principal } from '../identity/principal.ts'
+import type { Proof } from '../identity/proof.ts'
 import type { Identified, Received } from './call.ts'
 import { pass, refuse, type Stage } from './pipeline.ts'
 
-/** What became of a credential. `why` is for operators; the caller learns only that it was refused. */
+/**
+ * What became of a credential. `proof` stands for a token from now on, so that it is not proven twice. `why` is for
+ * operators; the caller learns only that it was refused.
+ */
 export type Identity =
-  | { readonly ok: true; readonly who: Principal }
+  | { readonly ok: true; readonly who: Principal; readonly proof?: Proof }
   | { readonly ok: false; readonly code: 'unauthenticated' | 'token_replayed'; readonly why: string }
 
 /** Proves a credential. Throws only when it is broken itself. */

@@ -1,5 +1,6 @@
 import type { Identity } from './authenticate.ts'
 import type { Binding, Principal } from '../identity/principal.ts'
+import type { Proof } from '../identity/proof.ts'
 import type { Findings } from '../dlp/finding.ts'
 import type { PolicyVerdict } from '../policy/verdict.ts'
 import type { Taint } from '../detection/provenance.ts'
@@ -19,6 +20,8 @@ export type Credential =
       /** The process behind a stdio connection. */
       readonly processId?: string
     }
+  /** A token that the transport had proven: who showed it is known, and is not proven again. Never from a wire. */
+  | { readonly kind: 'proven'; readonly proof: Proof }
   /** A local process that was started with this identity, on stdio in development. */
   | { readonly kind: 'process'; readonly processId: string }
   /** Nobody; `refused` says what became of a credential that was judged before, and is not judged again. */

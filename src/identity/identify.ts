@@ -3,11 +3,13 @@ import type { Identify, Identity } from '../call/authenticate.ts'
 import type { Credential } from '../call/call.ts'
 import type { Actor } from '../evidence/record.ts'
 import type { Claims } from './claims.ts'
+import type { Why } from './compact.ts'
 import type { Directory } from './directory.ts'
 import { rightsOf } from './grant.ts'
 import type { Binding } from './principal.ts'
+import { Proof } from './proof.ts'
 import { sessionKey } from './session.ts'
-import type { TokenVerifier } from './token.ts'
+import type { ProvenToken, TokenVerifier } from './token.ts'
 
 export interface IdentifyParts {
   readonly verifier: TokenVerifier
@@ -40,6 +42,8 @@ export function identifier(parts: IdentifyParts): Identify {
     switch (credential.kind) {
       case 'bearer':
         return identifyToken(parts, credential)
+      case 'proven':
+        return identifyAgain(parts, credential.proof)
       case 'process':
         return parts.local ? identifyProcess(parts, parts.local, credential.processId) : nobody('no token was shown')
       case 'none':
@@ -48,31 +52,41 @@ export function identifier(parts: IdentifyParts): Identify {
   }
 }
 
-async function identifyToken(parts: IdentifyParts, bearer: Bearer): Promise<Identity> {
-  const verified = await parts.verifier.verify(bearer.token, bearer.binding)
-  if (!verified.ok) return nobody(`${verified.why.check}: ${verified.why.message}`)
-  const { claims } = verified
+async function identifyToken(parts: IdentifyParts, { token, binding = {} }: Bearer): Promise<Identity> {
+  const verified = await parts.verifier.verify(token, binding)
+  return verified.ok ? principalOf(parts, verified.token, binding) : refused(verified.why)
+}
+
+/** A proven token is not proven again, but it may have run out, its key may be gone, and its rights are those of now. */
+async function identifyAgain(parts: IdentifyParts, proof: Proof): Promise<Identity> {
+  const held = Proof.read(proof)
+  if (!held) return nobody('no token was shown')
+  const why = await parts.verifier.again(held.token, held.binding)
+  return why ? refused(why) : principalOf(parts, held.token, held.binding)
+}
+
+/** Who a proven token makes its sender, with a proof of it. */
+function principalOf(parts: IdentifyParts, token: ProvenToken, binding: Binding): Identity {
+  const { claims } = token
   const entry = parts.directory.find(claims.subject, claims.actor ?? claims.subject)
   if (entry?.ttlSeconds !== undefined && claims.ttlSec > entry.ttlSeconds) {
     return nobody(`exp: The token lives ${claims.ttlSec} s; this principal's may live ${entry.ttlSeconds} s.`)
   }
   const rights = rightsOf(claims.scopes, entry, parts.elevations?.(claims.tenant, claims.subject))
-  return {
-    ok: true,
-    who: { ...known(parts, claims, bearer), ...rights, session: sessionOf(parts, claims, bearer) },
-  }
+  const who = { ...known(parts, claims, binding), ...rights, session: sessionOf(parts, claims, binding) }
+  return { ok: true, who, proof: new Proof({ token, binding }) }
 }
 
-function known(parts: IdentifyParts, claims: Claims, { binding }: Bearer) {
+function known(parts: IdentifyParts, claims: Claims, binding: Binding) {
   const { tenant, issuer, subject, jti, expMs, ttlSec, scopes, selfIssued } = claims
   const region = claims.region ?? parts.homeRegion(tenant)
   return { tenant, issuer, subject, jti, expMs, ttlSec, scopes, selfIssued, region, actor: actorOf(claims, binding) }
 }
 
 /** The process takes no part: whoever holds the token could start another to come back after a kill. */
-function sessionOf(parts: IdentifyParts, claims: Claims, { binding }: Bearer): string {
+function sessionOf(parts: IdentifyParts, claims: Claims, binding: Binding): string {
   const { tenant, issuer, subject, sid } = claims
-  const thumb = binding?.certThumb ?? binding?.keyThumb
+  const thumb = binding.certThumb ?? binding.keyThumb
   return sessionKey(parts.sessionKey, {
     tenant,
     issuer,
@@ -83,8 +97,7 @@ function sessionOf(parts: IdentifyParts, claims: Claims, { binding }: Bearer): s
 }
 
 /** With `act` it is the actor who acts, on behalf of the subject (RFC 8693 §4.1). */
-function actorOf({ subject, actor, jti }: Claims, binding: Binding | undefined): Actor {
-  const certThumb = binding?.certThumb
+function actorOf({ subject, actor, jti }: Claims, { certThumb }: Binding): Actor {
   return {
     id: actor ?? subject,
     type: actorType(actor ?? subject),
@@ -117,6 +130,10 @@ function identifyProcess(parts: IdentifyParts, local: LocalIdentity, processId: 
       selfIssued: true,
     },
   }
+}
+
+function refused({ check, message }: Why): Identity {
+  return nobody(`${check}: ${message}`)
 }
 
 function nobody(why: string): Identity {

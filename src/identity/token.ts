@@ -17,11 +17,20 @@ export interface TrustedIssuer {
   readonly selfIssued?: boolean
 }
 
-export type Verification = { readonly ok: true; readonly claims: Claims } | { readonly ok: false; readonly why: Why }
+/** A token whose signature and claims were found good, and the key that made it. */
+export interface ProvenToken {
+  readonly claims: Claims
+  readonly key: IssuerKey
+}
+
+export type Verification =
+  { readonly ok: true; readonly token: ProvenToken } | { readonly ok: false; readonly why: Why }
 
 /** Proves access tokens. */
 export interface TokenVerifier {
   readonly verify: (token: string, binding?: Binding) => Promise<Verification>
+  /** Judges what may have changed since a token was proven: its time, its sender, whether its key is still in force. */
+  readonly again: (token: ProvenToken, binding?: Binding) => Promise<Why | undefined>
 }
 
 export interface VerifierOptions {
@@ -33,62 +42,66 @@ export interface VerifierOptions {
   readonly cacheMax: number
   /** Most seconds an issuer's clock may be ahead of ours; 60 unless given. Forgives a token from the near future, never an expired one. */
   readonly skewSec?: number
-  /** Asked on every call, also for a remembered token. */
-  readonly revoked?: (claims: Claims) => boolean
 }
 
 /** Lifetime of a token where configuration says nothing, seconds. */
 export const defaultTtlSecMax = 600
 
-/** A token whose signature was found good, and the key that made it. */
-interface Proven {
-  readonly claims: Claims
-  readonly key: IssuerKey
-  readonly keys: IssuerKeys
-}
-
 /**
  * A verifier of access tokens (RFC 9068) from fixed issuers. A good signature is remembered by the SHA-256 of the token
- * text, never for another text; time, sender, and whether its key is still in force are judged again on every call.
- * Refuses everything it does not know.
+ * text and the sender it was shown by, never for another; time, sender, and whether its key is still in force are judged
+ * again on every call. Refuses everything it does not know.
  */
 export function verifier(options: VerifierOptions): TokenVerifier {
-  const seen = new Map<string, Proven>()
+  const seen = new Map<string, ProvenToken>()
   const now = steadyMs(options.clock)
   const skewMs = Math.min(options.skewSec ?? 60, 60) * 1000
 
+  async function again(token: ProvenToken, binding: Binding = {}): Promise<Why | undefined> {
+    const { claims } = token
+    if (!(await isInForce(token, options))) return withdrawn
+    return senderWrong(claims, binding) ?? untimely(claims, now(), skewMs)
+  }
+
   return {
-    async verify(token, binding = {}) {
-      const hash = createHash('sha256').update(token).digest('base64')
-      const known = seen.get(hash)
-      const proven = known && (await isInForce(known)) ? known : await prove(token, options)
-      if (isWhy(proven)) return { ok: false, why: proven }
-      const { claims } = proven
-      const why = senderWrong(claims, binding) ?? untimely(claims, now(), skewMs) ?? withdrawn(claims, options.revoked)
-      remember(seen, hash, why?.check === 'exp' ? undefined : proven, options.cacheMax)
-      return why ? { ok: false, why } : { ok: true, claims }
+    again,
+    async verify(text, binding = {}) {
+      const name = nameOf(text, binding)
+      const known = seen.get(name)
+      const token = known && (await isInForce(known, options)) ? known : await prove(text, options)
+      if (isWhy(token)) return { ok: false, why: token }
+      const why = senderWrong(token.claims, binding) ?? untimely(token.claims, now(), skewMs)
+      remember(seen, name, why ? undefined : token, options.cacheMax)
+      return why ? { ok: false, why } : { ok: true, token }
     },
   }
 }
 
-async function prove(token: string, { issuers, audience }: VerifierOptions): Promise<Proven | Why> {
+/** One name for a token in one sender's hands. */
+function nameOf(token: string, { certThumb = '', keyThumb = '' }: Binding): string {
+  return `${createHash('sha256').update(token).digest('base64')} ${certThumb} ${keyThumb}`
+}
+
+async function prove(token: string, { issuers, audience }: VerifierOptions): Promise<ProvenToken | Why> {
   const compact = readCompact(token)
   if (isWhy(compact)) return compact
   const named = issuerNamed(compact)
   const trusted = issuers.find(({ issuer }) => issuer === named)
   if (!trusted) return { stage: 'claims', check: 'iss', message: 'The token is from no issuer that is trusted here.' }
-  const { keys } = trusted
-  const key = await checkSignature(token, compact, await keys.keys(compact.kid))
+  const key = await checkSignature(token, compact, await trusted.keys.keys(compact.kid))
   if (isWhy(key)) return key
   const claims = readClaims(compact, expectedOf(trusted, audience))
-  return isWhy(claims) ? claims : { claims, key, keys }
+  return isWhy(claims) ? claims : { claims, key }
 }
 
-/** A key that its issuer withdrew takes its tokens with it. */
-async function isInForce({ key, keys }: Proven): Promise<boolean> {
-  const now = await keys.keys(key.kid)
+/** A key that its issuer withdrew takes its tokens with it, and so does an issuer that is trusted no more. */
+async function isInForce({ claims, key }: ProvenToken, { issuers }: VerifierOptions): Promise<boolean> {
+  const trusted = issuers.find(({ issuer }) => issuer === claims.issuer)
+  const now = (await trusted?.keys.keys(key.kid)) ?? []
   return now.includes(key) || now.some((other) => other.alg === key.alg && other.key.equals(key.key))
 }
+
+const withdrawn: Why = { stage: 'signature', check: 'kid', message: 'The key that signed the token is not in force.' }
 
 function expectedOf({ issuer, maxTtlSeconds, selfIssued }: TrustedIssuer, audience: string): Expected {
   return { issuer, audience, ttlSecMax: maxTtlSeconds ?? defaultTtlSecMax, selfIssued: selfIssued ?? false }
@@ -120,10 +133,6 @@ function untimely({ expMs, notBeforeMs }: Claims, nowMs: number, skewMs: number)
   return undefined
 }
 
-function withdrawn(claims: Claims, revoked: VerifierOptions['revoked']): Why | undefined {
-  return revoked?.(claims) ? { stage: 'claims', check: 'jti', message: 'The token was revoked.' } : undefined
-}
-
 /** The wall clock, or where it would stand had nobody turned it back since the start: an expired token stays expired. */
 function steadyMs(clock: Clock): () => number {
   const wallMs = clock.nowMs()
@@ -132,9 +141,9 @@ function steadyMs(clock: Clock): () => number {
 }
 
 /** Keeps the tokens that were used last. Forgetting one costs a signature check, nothing else. */
-function remember(seen: Map<string, Proven>, hash: string, proven: Proven | undefined, max: number): void {
-  seen.delete(hash)
-  if (!proven || max === 0) return
-  seen.set(hash, proven)
+function remember(seen: Map<string, ProvenToken>, name: string, token: ProvenToken | undefined, max: number): void {
+  seen.delete(name)
+  if (!token || max === 0) return
+  seen.set(name, token)
   if (seen.size > max) seen.delete(seen.keys().next().value as string)
 }

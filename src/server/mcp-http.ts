@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { finished } from 'node:stream/promises'
 import type { AuthInfo, McpHttpHandler, Server, ServerContext } from '@modelcontextprotocol/server'
+import type { Identity } from '../call/authenticate.ts'
 import type { Credential } from '../call/call.ts'
 import type { Principal } from '../identity/principal.ts'
 import { isJsonObject, type Json } from '../ports/json.ts'
@@ -51,10 +52,16 @@ export async function serveMcp(endpoint: Endpoint, request: IncomingMessage, res
   if (!identity.ok) return turnAway(endpoint, request, response, identity)
   const body = request.method === 'POST' ? await postBody(request, response) : null
   if (body === undefined) return
-  const answered = answer(endpoint, { request, response, caller, who: identity.who, body })
+  const proven: Caller = { ...caller, credential: provenBy(identity) }
+  const answered = answer(endpoint, { request, response, caller: proven, who: identity.who, body })
   // A stream that a GET opened has no end to wait for.
   if (body === null) return answered
   return endpoint.answering.during(answered.then(() => written(response)))
+}
+
+/** From here on the token itself is not needed, and goes no further. */
+function provenBy({ proof }: Extract<Identity, { ok: true }>): Credential {
+  return proof ? { kind: 'proven', proof } : { kind: 'none' }
 }
 
 /** Resolves when the last byte has gone to the system, or the client has. */
@@ -144,9 +151,9 @@ function clientIn(body: Json): string | undefined {
   return clientOf(isJsonObject(params) ? params['clientInfo'] : undefined)
 }
 
+/** The protocol layer needs no token, so it gets none. */
 function authInfoOf(exchange: Exchange): AuthInfo {
-  const token = exchange.credential.kind === 'bearer' ? exchange.credential.token : ''
-  return { token, clientId: exchange.who.actor.id, scopes: [...exchange.who.rights], extra: { exchange } }
+  return { token: '', clientId: exchange.who.actor.id, scopes: [...exchange.who.rights], extra: { exchange } }
 }
 
 /** The request as the protocol layer reads it: method, headers and a signal that fires when the client goes away. */

@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
+import { inspect } from 'node:util'
 import { PassThrough } from 'node:stream'
 import { afterEach, describe, expect, it } from 'vitest'
 import { systemClock } from '../../src/adapters/clock-system.ts'
@@ -8,7 +9,7 @@ import type { CallRequest } from '../../src/call/receive.ts'
 import { listenHttp, type HttpListener } from '../../src/server/http.ts'
 import type { GatewayService } from '../../src/server/mcp.ts'
 import { listenStdio } from '../../src/server/stdio.ts'
-import { aReceipt, someone } from '../support/calls.ts'
+import { aProof, aReceipt, someone } from '../support/calls.ts'
 import { openTestGateway } from '../support/gateway.ts'
 import { initialize, legacyCall, modernCall, rpc, send } from '../support/wire.ts'
 
@@ -25,7 +26,7 @@ function slowService() {
       if (credential.kind === 'bearer' && credential.token === 'flaky' && identified === 1)
         return { ok: false, code: 'unauthenticated', why: 'the first look failed' }
       if (credential.kind === 'none') return { ok: false, code: 'unauthenticated', why: 'no token was shown' }
-      return { ok: true, who: someone }
+      return { ok: true, who: someone, proof: aProof }
     },
     call: (request) =>
       new Promise<Settled>((resolve) => {
@@ -168,6 +169,24 @@ describe('a caller without a valid token', () => {
     expect(calls.map(({ request }) => [request.toolName, request.credential])).toEqual([
       ['_OTHER', { kind: 'none', refused: { ok: false, code: 'unauthenticated', why: 'the first look failed' } }],
     ])
+  })
+
+  it('is proven once per request, and the token goes no further than the edge', async () => {
+    const { service, calls, arrival } = slowService()
+    const shown: string[] = []
+    const { url } = await listening({
+      ...service,
+      identify: (caller) => (shown.push(caller.credential.kind), service.identify(caller)),
+    })
+    const { body, headers } = modernCall('x', {})
+    const seen = arrival()
+    const answer = rpc(url, 'the-token-itself', body, headers)
+    await seen
+    calls[0]?.end('finished')
+    expect((await answer).status).toBe(200)
+    expect(shown).toEqual(['bearer'])
+    expect(calls[0]?.request.credential).toEqual({ kind: 'proven', proof: aProof })
+    expect(inspect(calls[0]?.request, { depth: 10, showHidden: true })).not.toContain('the-token-itself')
   })
 
   it('cannot fill the log: beyond a bound it is answered 429, and nothing is written', async () => {

@@ -1,5 +1,7 @@
 import type { Ready, Received } from '../../src/call/call.ts'
 import type { Principal } from '../../src/identity/principal.ts'
+import { Proof } from '../../src/identity/proof.ts'
+import type { ProvenToken } from '../../src/identity/token.ts'
 import type { CallTrace } from '../../src/ports/observer.ts'
 import type { Tool } from '../../src/ports/tool.ts'
 
@@ -43,6 +45,9 @@ export const someone: Principal = {
   outsideAllow: [],
   selfIssued: false,
 }
+
+/** The proof of a token that nobody judges again. */
+export const aProof = new Proof({ token: {} as ProvenToken, binding: {} })
 
 /** A tool that does nothing but answer. */
 export function aTool(more: Partial<Tool> = {}): Tool {

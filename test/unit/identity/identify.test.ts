@@ -1,12 +1,13 @@
 import { describe, expect, it } from 'vitest'
 import { directory } from '../../../src/identity/directory.ts'
 import { identifier, localIssuer } from '../../../src/identity/identify.ts'
+import { Proof } from '../../../src/identity/proof.ts'
 import { tokenBench } from '../../support/tokens.ts'
 
 function bench(more: { readonly local?: boolean; readonly elevations?: readonly string[] } = {}) {
   const tokens = tokenBench()
   const identify = identifier({
-    verifier: { verify: tokens.verify },
+    verifier: tokens.tokens,
     directory: directory([
       { principal: 'agent:copilot', allow: ['orders.read'], deny: ['crm.write'] },
       { principal: 'agent:brief', ttlSeconds: 60 },
@@ -33,6 +34,46 @@ const who = async (identity: ReturnType<ReturnType<typeof bench>['bearer']>) => 
 }
 
 describe('identifying a caller', () => {
+  it('proves a token once: its proof stands for it until it runs out', async () => {
+    const { tokens, identify, bearer } = bench()
+    const first = await bearer(tokens.token())
+    if (!first.ok || !first.proof) throw new Error('no proof')
+    const again = () => identify({ transport: 'http', credential: { kind: 'proven', proof: first.proof as Proof } })
+    expect(await again()).toMatchObject({ ok: true, who: first.who })
+    tokens.clock.advance(600_000)
+    expect(await again()).toMatchObject({ ok: false, code: 'unauthenticated', why: 'exp: The token has expired.' })
+  })
+
+  it('takes nothing for a proof that only looks like one', async () => {
+    const { tokens, identify, bearer } = bench()
+    const first = await bearer(tokens.token())
+    const held = Proof.read(first.ok && first.proof)
+    const copies = [
+      { ...held },
+      structuredClone(held),
+      JSON.parse(JSON.stringify(held)),
+      Object.create(Proof.prototype),
+    ]
+    for (const proof of [...copies, undefined, null, 'proof'])
+      expect((await identify({ transport: 'http', credential: { kind: 'proven', proof: proof as Proof } })).ok).toBe(
+        false,
+      )
+  })
+
+  it('judges a proof under the configuration it is shown to', async () => {
+    const { tokens, bearer } = bench()
+    const first = await bearer(tokens.token())
+    if (!first.ok || !first.proof) throw new Error('no proof')
+    const strict = identifier({
+      verifier: tokens.tokens,
+      directory: directory([{ principal: 'agent:copilot', deny: ['orders.read'] }]),
+      sessionKey: Buffer.alloc(32, 1),
+      homeRegion: () => 'US',
+    })
+    const again = await strict({ transport: 'http', credential: { kind: 'proven', proof: first.proof } })
+    expect(again).toMatchObject({ ok: true, who: { rights: ['flags.write:staging'] } })
+  })
+
   it('gives a token the same session in every process, and a process without one its own', async () => {
     const { tokens, identify } = bench({ local: true })
     const session = async (credential: Parameters<typeof identify>[0]['credential']) =>

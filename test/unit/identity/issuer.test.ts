@@ -31,14 +31,16 @@ describe('the development issuer', () => {
     const verified = await verify(issuer.issue({ ...request, region: 'EU', sid: 'demo-1' }))
     expect(verified).toMatchObject({
       ok: true,
-      claims: {
-        subject: 'agent:copilot',
-        tenant: 'acme',
-        scopes: request.scopes,
-        region: 'EU',
-        sid: 'demo-1',
-        selfIssued: true,
-        ttlSec: 600,
+      token: {
+        claims: {
+          subject: 'agent:copilot',
+          tenant: 'acme',
+          scopes: request.scopes,
+          region: 'EU',
+          sid: 'demo-1',
+          selfIssued: true,
+          ttlSec: 600,
+        },
       },
     })
   })
@@ -123,7 +125,7 @@ describe('the token command', () => {
     const { verify } = verifier({ issuers: [trusted], audience: defaultAudience, clock: systemClock(), cacheMax: 1 })
     expect(await verify(printed.trim())).toMatchObject({
       ok: true,
-      claims: { issuer: developmentIssuerName, scopes: ['orders.read', 'flags.write:staging'], ttlSec: 300 },
+      token: { claims: { issuer: developmentIssuerName, scopes: ['orders.read', 'flags.write:staging'], ttlSec: 300 } },
     })
   })
 

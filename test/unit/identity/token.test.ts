@@ -20,16 +20,18 @@ describe('the token verifier', () => {
     const verified = await bench.verify(bench.token({ region: 'EU', sid: 's-1', act: { sub: 'agent:helper' } }))
     expect(verified).toMatchObject({
       ok: true,
-      claims: {
-        issuer: testIssuer,
-        subject: 'agent:copilot',
-        tenant: 'acme',
-        scopes: ['orders.read', 'flags.write:staging'],
-        ttlSec: 600,
-        region: 'EU',
-        sid: 's-1',
-        actor: 'agent:helper',
-        selfIssued: false,
+      token: {
+        claims: {
+          issuer: testIssuer,
+          subject: 'agent:copilot',
+          tenant: 'acme',
+          scopes: ['orders.read', 'flags.write:staging'],
+          ttlSec: 600,
+          region: 'EU',
+          sid: 's-1',
+          actor: 'agent:helper',
+          selfIssued: false,
+        },
       },
     })
   })
@@ -59,20 +61,26 @@ describe('the token verifier', () => {
     expect(await bench.check(unseen)).toBe('exp')
   })
 
-  it('asks about revocation on every call', async () => {
+  it('judges a proven token again: its time, its sender, its key and its issuer', async () => {
     const [clock, own] = [testClock(), mint()]
-    const gone = new Set<string>()
-    const { verify } = verifier({
-      issuers: [trusting(own)],
-      audience: testAudience,
-      clock,
-      cacheMax: 10,
-      revoked: ({ jti }) => gone.has(jti),
-    })
-    const token = signed(own, goodHeader(own), goodClaims(clock))
-    expect((await verify(token)).ok).toBe(true)
-    gone.add('b9f1c5d2')
-    expect(await verify(token)).toMatchObject({ ok: false, why: { check: 'jti' } })
+    const issuers = [trusting(own)]
+    const tokens = verifier({ issuers, audience: testAudience, clock, cacheMax: 10 })
+    const thumb = 'A'.repeat(43)
+    const verified = await tokens.verify(
+      signed(own, goodHeader(own), { ...goodClaims(clock), cnf: { 'x5t#S256': thumb } }),
+      { certThumb: thumb },
+    )
+    if (!verified.ok) throw new Error(verified.why.check)
+    const again = async (binding = { certThumb: thumb }) => (await tokens.again(verified.token, binding))?.check
+    expect(await again()).toBe(undefined)
+    expect(await again({ certThumb: 'B'.repeat(43) })).toBe('cnf')
+    issuers[0] = trusting(mint())
+    expect(await again()).toBe('kid')
+    issuers.pop()
+    expect(await again()).toBe('kid')
+    issuers.push(trusting(own))
+    clock.advance(600_000)
+    expect(await again()).toBe('exp')
   })
 
   it('forgives an issuer whose clock is up to a minute ahead, and no more', async () => {
@@ -112,7 +120,7 @@ describe('the token verifier', () => {
     const { verify } = verifier({ issuers: [trusting(own)], audience: testAudience, clock, cacheMax: 2 })
     const read = async (jti: string, token = signed(own, goodHeader(own), { ...goodClaims(clock), jti })) => {
       const verified = await verify(token)
-      return verified.ok ? verified.claims : undefined
+      return verified.ok ? verified.token.claims : undefined
     }
     // What is remembered is the same object again; what was proven anew is another.
     const [a, b] = [await read('a'), await read('b')]

@@ -6,7 +6,7 @@ import { listenHttp, type HttpListener } from '../../../src/server/http.ts'
 import type { GatewayService } from '../../../src/server/mcp.ts'
 import { listenStdio } from '../../../src/server/stdio.ts'
 import { systemClock } from '../../../src/adapters/clock-system.ts'
-import { aReceipt, someone } from '../../support/calls.ts'
+import { aProof, aReceipt, someone } from '../../support/calls.ts'
 import { initialize, legacyCall, modern, modernCall, rpc, send, type Message } from '../../support/wire.ts'
 
 const secret = 'boom secret=abc'
@@ -22,7 +22,7 @@ const breakAt = (where: typeof broken.at) => {
   if (broken.at === where) throw new Error(secret)
 }
 const service: GatewayService = {
-  identify: async () => (breakAt('identify'), { ok: true, who: someone }),
+  identify: async () => (breakAt('identify'), { ok: true, who: someone, proof: aProof }),
   call: (request) => (
     breakAt('call'),
     Promise.resolve(answer(`${request.transport} ${request.plan.id ?? ''} ${request.traceparent ?? ''}`))
