@@ -22,6 +22,7 @@ import { loadEntries } from './entries.ts'
 import { gatewayService } from './gateway-service.ts'
 import type { GatewayOptions } from './options.ts'
 import { switchboard, type Switchboard } from './switchboard.ts'
+import { transport, type Transport } from './transport.ts'
 
 /** A gateway that is open: it takes calls and orders until it is closed. */
 export interface Gateway {
@@ -30,6 +31,7 @@ export interface Gateway {
   readonly keys: Keys
   readonly detector: EmbeddedDetector
   readonly switches: Switchboard
+  readonly transport: Transport
   /** Writes an entry of the gateway's own, such as an export, and resolves when it is durable. */
   readonly append: (entry: EvidenceEntry) => Promise<Receipt>
   /** Writes out pending spans. */
@@ -89,6 +91,7 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
     keys,
     detector: watching,
     switches,
+    transport: transport({ log, meters, report: options.report, fault }),
     append: (entry) => log.append(entry),
     flush: () => seen.flush(),
     close: () => open.disposeAsync(),

@@ -1,6 +1,9 @@
 import { systemClock } from '../adapters/clock-system.ts'
+import { tlsFiles } from '../adapters/tls-files.ts'
+import type { TlsSection } from '../config/tls-section.ts'
 import { listenAdmin } from '../server/admin.ts'
 import { listenHttp } from '../server/http.ts'
+import type { ListenerTls } from '../server/secure.ts'
 import type { Gateway } from './gateway.ts'
 import type { GatewayOptions } from './options.ts'
 
@@ -20,36 +23,79 @@ export interface ListenOptions {
     readonly port: number
     readonly hosts: readonly string[]
     readonly origins: readonly string[]
+    readonly tls?: TlsSection
   }
-  readonly admin: { readonly host: string; readonly port: number; readonly token?: string }
+  readonly admin: {
+    readonly host: string
+    readonly port: number
+    readonly token?: string
+    readonly hosts?: readonly string[]
+    readonly tls?: TlsSection
+  }
+  /** How often certificates are looked at, milliseconds. */
+  readonly certificatesEveryMs?: number
 }
 
-/** Opens the agents' and the operators' listeners. Refuses, with neither left open, when a port is taken. */
-export async function listen({ gateway, options, listen: http, admin: ops }: ListenOptions): Promise<Addresses> {
+/** Opens the agents' and the operators' listeners. Refuses, with neither left open, when a port is taken or a certificate is not good. */
+export async function listen(asked: ListenOptions): Promise<Addresses> {
+  await using held = new AsyncDisposableStack()
+  const { gateway, options } = asked
+  const { tls: httpFiles, ...http } = asked.listen
+  const { tls: opsFiles, token = gateway.keys.adminToken, ...ops } = asked.admin
   const fault = (error: unknown) => options.report({ level: 'error', fault: String(error) })
-  const { host, port, token = gateway.keys.adminToken } = ops
-  const admin = await listenAdmin({ service: gateway.admin, host, port, token, fault }).catch(
-    taken('admin', host, port),
+  const opsTls = await tlsOf(held, asked, 'admin', opsFiles)
+  const httpTls = await tlsOf(held, asked, 'listen', httpFiles)
+  const admin = held.adopt(
+    await listenAdmin({ service: gateway.admin, ...ops, ...opsTls, token, fault }).catch(taken('admin', ops)),
+    (one) => one.close(),
   )
-  try {
-    const scopes = options.catalog.list.flatMap(({ visibleWith }) => visibleWith)
-    const authorizationServers = options.identity.issuers.map(({ issuer }) => issuer)
-    const mcp = await listenHttp({
-      service: gateway.service,
-      ...http,
-      authorizationServers,
-      scopes: [...new Set(scopes)].sort(),
-      clock: systemClock(),
-      fault,
-    }).catch(taken('listen', http.host, http.port))
-    return { mcp: mcp.url, admin: admin.url, close: async () => void (await Promise.all([mcp.close(), admin.close()])) }
-  } catch (error) {
-    await admin.close()
-    throw error
+  const scopes = options.catalog.list.flatMap(({ visibleWith }) => visibleWith)
+  const mcp = await listenHttp({
+    service: gateway.service,
+    ...http,
+    ...httpTls,
+    authorizationServers: options.identity.issuers.map(({ issuer }) => issuer),
+    scopes: [...new Set(scopes)].sort(),
+    clock: systemClock(),
+    fault,
+  }).catch(taken('listen', http))
+  const open = held.move()
+  return {
+    mcp: mcp.url,
+    admin: admin.url,
+    close: async () => void (await Promise.all([mcp.close(), open.disposeAsync()])),
   }
 }
 
-function taken(section: string, host: string, port: number) {
+/** A listener's certificate, read again when its files change, for as long as the listener is open. */
+async function tlsOf(
+  held: AsyncDisposableStack,
+  { gateway: { transport }, options, certificatesEveryMs }: ListenOptions,
+  name: 'listen' | 'admin',
+  section: TlsSection | undefined,
+): Promise<{ readonly tls?: ListenerTls }> {
+  if (!section) return {}
+  const { cert, key, ca, issuedBy, clientCert, minVersion, rotationDays } = section
+  const source = await tlsFiles({
+    name,
+    files: { cert, key, ...(ca !== undefined && { ca }), ...(issuedBy !== undefined && { issuedBy }) },
+    use: 'server',
+    minVersion,
+    rotationDays,
+    strictKey: options.mode === 'production',
+    clock: systemClock(),
+    told: transport.certificate,
+    ...(certificatesEveryMs !== undefined && { everyMs: certificatesEveryMs }),
+  })
+  transport.watch(source)
+  held.defer(() => {
+    source.close()
+    transport.forget(source)
+  })
+  return { tls: { clientCert, current: source.current, follow: source.follow } }
+}
+
+function taken(section: string, { host, port }: { readonly host: string; readonly port: number }) {
   return (error: NodeJS.ErrnoException): never => {
     if (error.code !== 'EADDRINUSE') throw error
     throw new Error(`${host}:${port} is in use. Stop what listens there, or choose another ${section}.port.`, {

@@ -25,6 +25,8 @@ export interface AuthSection {
   readonly tenants: Readonly<Record<string, { readonly home: string }>>
   /** Backend region that serves a subject's region. */
   readonly regions: Readonly<Record<string, string>>
+  /** Agents show a client certificate, or they are not served. */
+  readonly mtls: boolean
 }
 
 const scope = z.string().regex(/^[!#-)+-[\]-~]{1,128}$/, 'must be a scope without "*"')
@@ -46,7 +48,7 @@ export function authSection(place: Place): z.ZodType<AuthSection> {
     stdio: z.strictObject({ grants: z.array(scope).max(256).default([]) }).prefault({}),
     tenants: z.record(name, z.strictObject({ home: name })).default({}),
     regions: z.record(name, name).default({ EU: 'eu-west', US: 'us-east' }),
-    mtls: notServed('listeners speak plain HTTP on loopback; put a TLS proxy in front.').exactOptional(),
+    mtls: z.boolean().default(false),
   })
 }
 

@@ -3,6 +3,8 @@ import { Baseline } from './documents.ts'
 import { explain } from './explain.ts'
 import type { Config } from './schema.ts'
 import { problemAt, readSource, type At, type Path, type Source } from './source.ts'
+import type { TlsSection } from './tls-section.ts'
+import { isLoopback } from './transport.ts'
 
 /** Reads the baseline that a configuration names and applies it: of two demands, the stricter. */
 export function readBaseline(config: Config, own: At) {
@@ -26,9 +28,11 @@ export function readBaseline(config: Config, own: At) {
 }
 
 /** The stricter of what the file and the baseline say. */
-function withBaseline(config: Config, { auth }: Baseline): Config {
+function withBaseline(config: Config, { auth, transport }: Baseline): Config {
   return {
     ...config,
+    listen: { ...config.listen, ...stricterTls(config.listen.tls, transport) },
+    admin: { ...config.admin, ...stricterTls(config.admin.tls, transport) },
     auth: {
       ...config.auth,
       maxTtlSeconds: Math.min(config.auth.maxTtlSeconds, auth?.max_ttl_seconds ?? Infinity),
@@ -36,11 +40,21 @@ function withBaseline(config: Config, { auth }: Baseline): Config {
   }
 }
 
-/** Mutual TLS that nobody does must not look as if somebody did. */
+function stricterTls(tls: TlsSection | undefined, transport: Baseline['transport']): { readonly tls?: TlsSection } {
+  if (!tls) return {}
+  const minVersion = transport?.tls_min_version === '1.3' ? '1.3' : tls.minVersion
+  return {
+    tls: { ...tls, minVersion, rotationDays: Math.min(tls.rotationDays, transport?.cert_rotation_days ?? Infinity) },
+  }
+}
+
+/** Mutual TLS that nobody does must not look as if somebody did. Loopback is left to the proxy in front of it. */
 function withoutMtls({ listen, admin }: Config, { transport }: Baseline, at: At): Problem[] {
-  if (transport?.mtls !== true || (isLoopback(listen.host) && isLoopback(admin.host))) return []
-  const message =
-    'Listeners speak plain HTTP in this version; bind them to loopback, behind a proxy that does mutual TLS.'
+  const lax = Object.entries({ listen, admin }).filter(
+    ([, { host, tls }]) => !isLoopback(host) && tls?.clientCert !== 'require',
+  )
+  if (transport?.mtls !== true || lax.length === 0) return []
+  const message = `${lax.map(([section]) => section).join(' and ')} would serve clients without a certificate: add tls.ca there, or bind to loopback behind a proxy that does mutual TLS.`
   return [at(['transport', 'mtls'], message)]
 }
 
@@ -53,5 +67,3 @@ function notMet({ auth, secrets }: Baseline, at: At): Problem[] {
     ...(secrets?.provider === undefined ? [] : [at(['secrets', 'provider'], provider)]),
   ]
 }
-
-const isLoopback = (host: string): boolean => /^(127\.\d+\.\d+\.\d+|localhost|::1|\[::1\])$/.test(host)

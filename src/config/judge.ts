@@ -1,6 +1,7 @@
 import type { Problem } from '../policy/document.ts'
 import { egressProblems, spelled } from '../tools/egress-lists.ts'
 import { builtIn, type Config } from './schema.ts'
+import { transportProblems, transportWarnings } from './transport.ts'
 
 type At = (where: readonly (string | number)[], message: string) => Problem
 
@@ -12,10 +13,11 @@ export function contradictions(
   return {
     problems: [
       ...egress(config, at),
+      ...transportProblems(config, at),
       ...(config.mode === 'production' ? production(config, at) : []),
       ...regions(config, at),
     ],
-    warnings: [...exposure(config, at), ...unserved(config, at)],
+    warnings: [...transportWarnings(config, at), ...unserved(config, at)],
   }
 }
 
@@ -61,23 +63,6 @@ function regions({ auth }: Config, at: At): readonly Problem[] {
           at(
             ['auth', 'tenants', tenant, 'home'],
             `'${home}' is no region of auth.regions (${Object.keys(auth.regions).join(', ')}).`,
-          ),
-        ],
-  )
-}
-
-function exposure({ listen, admin }: Config, at: At): readonly Problem[] {
-  const listeners = [
-    { section: 'listen', host: listen.host, what: 'Agents’ tokens' },
-    { section: 'admin', host: admin.host, what: 'The admin token' },
-  ]
-  return listeners.flatMap(({ section, host, what }) =>
-    /^(127\.|localhost$|::1$)/.test(host)
-      ? []
-      : [
-          at(
-            [section, 'host'],
-            `${what} would travel in clear to ${host}; bind to loopback behind a TLS proxy, or publish only there.`,
           ),
         ],
   )

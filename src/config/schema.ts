@@ -19,6 +19,7 @@ import {
   type TelemetrySection,
   type ToolSection,
 } from './sections.ts'
+import { tlsSection, type TlsSection } from './tls-section.ts'
 
 export { builtIn, type SinkSection }
 
@@ -32,8 +33,15 @@ export interface Config {
     readonly port: number
     readonly hosts: readonly string[]
     readonly origins: readonly string[]
+    readonly tls?: TlsSection
   }
-  readonly admin: { readonly host: string; readonly port: number; readonly token?: SecretRef }
+  readonly admin: {
+    readonly host: string
+    readonly port: number
+    readonly token?: SecretRef
+    readonly hosts: readonly string[]
+    readonly tls?: TlsSection
+  }
   readonly auth: AuthSection
   readonly principals: readonly PrincipalSource[]
   /** Files, directories, `builtin`, and rules in place. */
@@ -68,7 +76,7 @@ export function configSchema(place: Place): z.ZodType<Config> {
         port: port.default(8787),
         hosts: z.array(hostName).max(64).default([]),
         origins: z.array(z.string().max(512)).max(64).default([]),
-        tls: notServed('put a TLS proxy in front of the loopback listener.').exactOptional(),
+        tls: tlsSection(place).exactOptional(),
       })
       .prefault({}),
     admin: z
@@ -76,6 +84,8 @@ export function configSchema(place: Place): z.ZodType<Config> {
         host: hostName.default('127.0.0.1'),
         port: port.default(8788),
         token: secretIn(place).exactOptional(),
+        hosts: z.array(hostName).max(64).default([]),
+        tls: tlsSection(place).exactOptional(),
       })
       .prefault({}),
     auth: authSection(place).prefault({}),

@@ -116,6 +116,9 @@ const others: Readonly<Partial<Record<EvidenceRecord['type'], string>>> = {
   'policy.load': 'A policy was loaded',
   'catalog.load': 'A tool catalog was loaded',
   'config.load': 'A configuration was loaded',
+  'certificate.load': 'A certificate was put to use',
+  'certificate.refused': 'A new certificate was refused and the old one kept',
+  'certificate.due': 'A certificate was due for renewal',
   export: 'Evidence was exported',
 }
 

@@ -1,5 +1,5 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { z } from 'zod'
 import type { Engage, Release } from '../control/command.ts'
@@ -7,6 +7,7 @@ import { OrderRefused, OrderRequest } from '../control/order.ts'
 import type { Json } from '../ports/json.ts'
 import { readBody, sendJson } from './body.ts'
 import { hostProblem, loopbackHosts, loopbackOrigins, valuesOf, type HostRules } from './host-guard.ts'
+import { schemeOf, serverWith, type ListenerTls } from './secure.ts'
 import { parseStrict } from './strict-json.ts'
 
 const ReleaseOrder = z.strictObject({ reason: z.string().min(1).max(512) })
@@ -31,6 +32,9 @@ export interface AdminOptions {
   /** Bearer token that opens everything but the health checks. */
   readonly token: string
   readonly fault: (error: unknown) => void
+  /** Host names served beside the loopback ones. */
+  readonly hosts?: readonly string[]
+  readonly tls?: ListenerTls
 }
 
 export interface AdminListener {
@@ -49,13 +53,17 @@ interface Route {
 
 /** The operators' listener, apart from the agents': health, metrics and switches. Loopback unless configured otherwise. */
 export async function listenAdmin(options: AdminOptions): Promise<AdminListener> {
-  const server = createServer({ headersTimeout: 5_000, requestTimeout: 30_000, maxHeaderSize: 16 * 1024 })
+  const server = serverWith({ headersTimeout: 5_000, requestTimeout: 30_000, maxHeaderSize: 16 * 1024 }, options.tls)
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
     server.listen(options.port, options.host, resolve)
   })
   const { port } = server.address() as AddressInfo
-  const rules: HostRules = { hosts: [...loopbackHosts, options.host], origins: loopbackOrigins(port) }
+  const scheme = schemeOf(options.tls)
+  const rules: HostRules = {
+    hosts: [...loopbackHosts, options.host, ...(options.hosts ?? [])],
+    origins: loopbackOrigins(port, scheme),
+  }
   server.on('request', (request, response) => {
     route(options, rules, request, response).catch((error: unknown) => {
       options.fault(error)
@@ -63,7 +71,7 @@ export async function listenAdmin(options: AdminOptions): Promise<AdminListener>
     })
   })
   return {
-    url: `http://${options.host}:${port}`,
+    url: `${scheme}://${options.host}:${port}`,
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve())

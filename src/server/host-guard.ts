@@ -34,6 +34,6 @@ function nameOf(host: string): string {
 export const loopbackHosts: readonly string[] = ['localhost', '127.0.0.1', '[::1]']
 
 /** Origins of pages served from this machine at one port. */
-export function loopbackOrigins(port: number): readonly string[] {
-  return loopbackHosts.map((host) => `http://${host}:${port}`)
+export function loopbackOrigins(port: number, scheme: 'http' | 'https' = 'http'): readonly string[] {
+  return loopbackHosts.map((host) => `${scheme}://${host}:${port}`)
 }

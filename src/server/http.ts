@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { createServer, type IncomingMessage, type Server as HttpServer, type ServerResponse } from 'node:http'
+import { type IncomingMessage, type Server as HttpServer, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { createMcpHandler } from '@modelcontextprotocol/server'
 import { brokenInside } from '../call/surface.ts'
@@ -10,6 +10,7 @@ import { sendJson, sendRpcError } from './body.ts'
 import { hostProblem, loopbackHosts, loopbackOrigins, type HostRules } from './host-guard.ts'
 import { mcpServer, type GatewayService } from './mcp.ts'
 import { exchangeIn, serveMcp, type Endpoint } from './mcp-http.ts'
+import { schemeOf, serverWith, type ListenerTls } from './secure.ts'
 import { mcpSessions } from './sessions.ts'
 import { drainTimes, underWay, type DrainTimes, type UnderWay } from './under-way.ts'
 
@@ -27,6 +28,8 @@ export interface HttpOptions {
   readonly clock: Clock
   readonly fault: (error: unknown) => void
   readonly drain?: DrainTimes
+  /** Absent, HTTP is spoken in clear: on loopback, or behind a proxy. */
+  readonly tls?: ListenerTls
 }
 
 export interface HttpListener {
@@ -57,7 +60,7 @@ interface Listener {
  * token are judged here; the protocol layer gets the parsed object.
  */
 export async function listenHttp(options: HttpOptions): Promise<HttpListener> {
-  const server = createServer(dials)
+  const server = serverWith(dials, options.tls)
   server.maxHeadersCount = 64
   server.maxRequestsPerSocket = 0
   server.maxConnections = 4096
@@ -107,7 +110,7 @@ function listenerOf(options: HttpOptions, port: number): Listener {
     calls,
     rules: {
       hosts: [...loopbackHosts, ...(options.hosts ?? [])],
-      origins: [...loopbackOrigins(port), ...(options.origins ?? [])],
+      origins: [...loopbackOrigins(port, schemeOf(options.tls)), ...(options.origins ?? [])],
     },
     endpoint: {
       service,
@@ -116,7 +119,7 @@ function listenerOf(options: HttpOptions, port: number): Listener {
       sessions: mcpSessions({ sessionsMax: 1000, perPrincipalMax: 64, nowMs: clock.nowMs, id: randomUUID }),
       anonymous: anonymousLimit(clock),
       answering: underWay(),
-      origin: `http://${options.host.includes(':') ? `[${options.host}]` : options.host}:${port}`,
+      origin: `${schemeOf(options.tls)}://${options.host.includes(':') ? `[${options.host}]` : options.host}:${port}`,
     },
   }
 }

@@ -12,6 +12,7 @@ import type { Exchange } from './mcp.ts'
 import { idOf, isInitialize, modernVersionOf, paramsOf, versionOf } from './message.ts'
 import { clientOf } from './meta.ts'
 import { idleMsMax, type McpSession, type McpSessions } from './sessions.ts'
+import { certThumbOf } from './peer.ts'
 import { messageLimits, parseStrict } from './strict-json.ts'
 import { sendTooMany, turnAway, type Door } from './turn-away.ts'
 import type { UnderWay } from './under-way.ts'
@@ -82,7 +83,10 @@ function callerOf(request: IncomingMessage): Caller {
 function credentialOf(request: IncomingMessage): Credential {
   const values = valuesOf(request, 'authorization')
   const token = values.length === 1 ? /^Bearer ([^\s]+)$/i.exec(values[0] as string)?.[1] : undefined
-  return token === undefined ? { kind: 'none' } : { kind: 'bearer', token }
+  const certThumb = certThumbOf(request)
+  return token === undefined
+    ? { kind: 'none' }
+    : { kind: 'bearer', token, ...(certThumb && { binding: { certThumb } }) }
 }
 
 /** The parsed body; undefined when the request was refused and answered. */

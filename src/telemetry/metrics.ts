@@ -38,11 +38,24 @@ export interface Meters {
   detected(rule: string, ms: number): void
   /** Offending record durable -> first refused call. */
   enforced(kind: string, ms: number): void
+  /** Something happened to the certificate of a listener or a service. */
+  certificate(name: string, result: string): void
+  /** A connection was closed before its client was done. */
+  cut(reason: string): void
+  /** Asked for at every scrape; call once. */
+  watchCertificates(read: () => readonly CertificateGauge[]): void
   /** Asked for at every scrape; call once. */
   watch(gauges: Gauges): void
   /** Everything as Prometheus text, format 0.0.4. */
   text(): Promise<string>
   close(): Promise<void>
+}
+
+/** Of a certificate in use: seconds since it became valid, and until it ends. */
+interface CertificateGauge {
+  readonly name: string
+  readonly ageS: number
+  readonly expiryS: number
 }
 
 const operationS = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 120, 300]
@@ -53,6 +66,7 @@ const toolsMax = 500
 const tenantsMax = 200
 const rulesMax = 500
 const domainsMax = 200
+const certificatesMax = 100
 
 /** Metrics of one process, read through `text()`; nothing listens on a port of its own. */
 export function meters(): Meters {
@@ -66,6 +80,7 @@ export function meters(): Meters {
     ...ruleMeters(meter),
     ...evidenceMeters(meter),
     ...reactionMeters(meter),
+    ...transportMeters(meter),
     watch: (gauges) => watch(meter, gauges),
     text: async () => serializer.serialize((await exporter.collect()).resourceMetrics),
     close: () => provider.shutdown(),
@@ -145,6 +160,21 @@ function reactionMeters(meter: Meter): Pick<Meters, 'detected' | 'enforced'> {
   return {
     detected: (rule, ms) => detect.record(ms / 1000, { [label.rule]: rules(rule) }),
     enforced: (kind, ms) => enforce.record(ms / 1000, { [label.kind]: kind }),
+  }
+}
+
+function transportMeters(meter: Meter): Pick<Meters, 'certificate' | 'cut' | 'watchCertificates'> {
+  const changes = counter(meter, metric.certificates, '{certificate}')
+  const cuts = counter(meter, metric.cutConnections, '{connection}')
+  const names = folded(certificatesMax)
+  return {
+    certificate: (name, result) => changes.add(1, { [label.certificate]: names(name), [label.result]: result }),
+    cut: (reason) => cuts.add(1, { [label.reason]: reason }),
+    watchCertificates(read) {
+      const by = (of: 'ageS' | 'expiryS') => () => Object.fromEntries(read().map((one) => [names(one.name), one[of]]))
+      gauge(meter, metric.certificateAge, label.certificate, by('ageS'))
+      gauge(meter, metric.certificateExpiry, label.certificate, by('expiryS'))
+    },
   }
 }
 

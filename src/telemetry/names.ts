@@ -119,6 +119,10 @@ export const metric = {
   evidenceRecords: 'sluicegate.evidence.records',
   evidenceProblems: 'sluicegate.evidence.problems',
   authFailures: 'sluicegate.auth.failures',
+  certificates: 'sluicegate.certificates',
+  certificateAge: 'sluicegate.certificate.age',
+  certificateExpiry: 'sluicegate.certificate.expiry',
+  cutConnections: 'sluicegate.connections.cut',
 } as const
 
 /** Labels of metrics. Tenants stand on counters only; actors, sessions and URLs stand on none. */
@@ -143,6 +147,7 @@ export const label = {
   result: 'result',
   consumer: 'consumer',
   type: 'type',
+  certificate: 'certificate',
 } as const
 
 /** Stands for every name that is not in a catalog or an allow list, so that callers cannot make series. */

@@ -6,7 +6,7 @@ import { systemClock } from '../../src/adapters/clock-system.ts'
 import { readRecords } from '../../src/adapters/evidence-files.ts'
 import { nodeFiles } from '../../src/adapters/files.ts'
 import { openIssuerKey } from '../../src/adapters/issuer-key-file.ts'
-import { listen } from '../../src/apps/serve.ts'
+import { listen, type ListenOptions } from '../../src/apps/serve.ts'
 import type { Credential } from '../../src/call/call.ts'
 import type { Settled } from '../../src/call/handle.ts'
 import type { CallRequest } from '../../src/call/receive.ts'
@@ -32,6 +32,10 @@ export interface OpenOptions extends Pick<StartOptions, 'over' | 'notes' | 'file
   readonly data?: string
   /** Origins of pages that may talk to it, beside its own. */
   readonly origins?: readonly string[]
+  /** What its listeners are to have beside a free port on loopback. */
+  readonly listen?: Partial<ListenOptions['listen']>
+  readonly admin?: Partial<ListenOptions['admin']>
+  readonly certificatesEveryMs?: number
 }
 
 /** What an agent gets to see of one call. */
@@ -92,8 +96,9 @@ export async function openTestGateway(options: OpenOptions = {}): Promise<TestGa
   const addresses = await listen({
     gateway,
     options: resolved,
-    listen: { ...anyPort, hosts: [], origins: options.origins ?? [] },
-    admin: anyPort,
+    listen: { ...anyPort, hosts: [], origins: options.origins ?? [], ...options.listen },
+    admin: { ...anyPort, ...options.admin },
+    ...(options.certificatesEveryMs !== undefined && { certificatesEveryMs: options.certificatesEveryMs }),
   })
   const issuer = await issuerOf(data)
   const token = (caller: Caller = {}) => issue(issuer, caller)

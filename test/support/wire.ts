@@ -1,4 +1,6 @@
 import { request, type IncomingHttpHeaders } from 'node:http'
+import { request as secureRequest } from 'node:https'
+import type { SecureContextOptions } from 'node:tls'
 import type { JsonObject } from '../../src/ports/json.ts'
 
 /** One HTTP answer, read to its end. */
@@ -26,14 +28,17 @@ export interface Sent {
   /** Sent as they are: a list of values is a repeated header. */
   readonly headers?: Readonly<Record<string, string | readonly string[]>>
   readonly body?: string | Buffer
+  /** Whom to trust, and what to show, where the address is `https`. */
+  readonly tls?: SecureContextOptions
 }
 
 const accepts = { accept: 'application/json, text/event-stream', 'content-type': 'application/json' }
 
 /** Sends exactly these bytes and headers. Nothing is followed, retried or pooled. */
-export function send(url: string, { method = 'POST', headers = {}, body }: Sent = {}): Promise<Answer> {
+export function send(url: string, { method = 'POST', headers = {}, body, tls = {} }: Sent = {}): Promise<Answer> {
   return new Promise((resolve, reject) => {
-    const sent = request(url, { method, agent: false, setHost: headers['host'] === undefined }, (response) => {
+    const open = url.startsWith('https:') ? secureRequest : request
+    const sent = open(url, { ...tls, method, agent: false, setHost: headers['host'] === undefined }, (response) => {
       const pieces: Buffer[] = []
       response.on('data', (piece: Buffer) => pieces.push(piece))
       response.on('error', reject)

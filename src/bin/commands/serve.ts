@@ -46,13 +46,13 @@ async function serve(asked: ServeOptions): Promise<void> {
 
 async function http({ gateway, options, config }: Started, data: string, stopped: Promise<void>): Promise<void> {
   const { listen } = await import('../../apps/serve.ts')
-  const { host, port, token } = config.admin
+  const { token, ...admin } = config.admin
   const secret = token && (await (await import('../../config/secret.ts')).readSecret(token, process.env))
   const addresses = await listen({
     gateway,
     options,
     listen: config.listen,
-    admin: { host, port, ...(secret !== undefined && { token: secret }) },
+    admin: { ...admin, ...(secret !== undefined && { token: secret }) },
   })
   say({ ready: true, mcp: addresses.mcp, admin: addresses.admin, data })
   await stopped

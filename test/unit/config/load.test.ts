@@ -88,7 +88,6 @@ tools:
     ['secrets: { provider: vault }', 'secrets.provider', /is 'vault', which is not in this version/],
     ['evidence: { onFailure: allow-reads-spool }', 'evidence.onFailure', /not in this version/],
     ['tickets: { url: "https://t.example" }', 'tickets.url', /not in this version: use tickets.file/],
-    ['listen: { tls: { cert: a } }', 'listen.tls', /not in this version: put a TLS proxy/],
     ['upstreams: {}', 'upstreams', /not in this version/],
     ['catalog: {}', 'catalog', /not in this version/],
     ['notary: {}', 'notary', /not in this version/],
@@ -232,8 +231,9 @@ describe('a baseline', () => {
     expect(warnings.map(({ path }) => path)).toEqual(['auth.replay_window_minutes', 'secrets.provider'])
   })
 
-  it('is not met by plain HTTP beyond loopback', () => {
-    expect(load(document, 'listen: { host: 0.0.0.0 }\n').problems.map(({ path }) => path)).toEqual(['transport.mtls'])
+  it('is not met beyond loopback without client certificates', () => {
+    const open = 'listen: { host: 0.0.0.0, tls: { cert: a, key: b } }\n'
+    expect(load(document, open).problems.map(({ path }) => path)).toEqual(['transport.mtls'])
   })
 
   it('is refused where it asks for what nobody checks', () => {
