@@ -2,12 +2,13 @@ import { createHmac } from 'node:crypto'
 import type { Alert } from '../detection/alert.ts'
 import type { AlertSink } from '../ports/alert-sink.ts'
 import type { Clock } from '../ports/clock.ts'
+import { SecretUnavailable, type Secret } from '../ports/secret.ts'
 
 export interface WebhookSinkOptions {
   /** From configuration, never from a call. Redirects are not followed. */
   readonly url: URL
   /** Signs each body: `sluicegate-signature: t=<ms>,v1=<hex HMAC-SHA-256 of "<t>.<body>">`. */
-  readonly secret?: string
+  readonly secret?: Secret
   readonly clock: Clock
   /** For one attempt. */
   readonly timeoutMs?: number
@@ -60,11 +61,11 @@ async function post(
   body: string,
   closing: AbortSignal,
 ): Promise<Attempt> {
-  const headers = {
-    'content-type': 'application/cloudevents+json; charset=utf-8',
-    ...(secret !== undefined && { 'sluicegate-signature': signature(secret, clock.nowMs(), body) }),
-  }
   try {
+    const headers = {
+      'content-type': 'application/cloudevents+json; charset=utf-8',
+      ...(secret && { 'sluicegate-signature': signature(secret.current(), clock.nowMs(), body) }),
+    }
     const signal = AbortSignal.any([AbortSignal.timeout(timeoutMs), closing])
     const reply = await fetch(url, { method: 'POST', headers, body, redirect: 'manual', signal })
     await reply.body?.cancel()
@@ -83,6 +84,7 @@ async function post(
 function classOf(error: unknown): string {
   if (!(error instanceof Error)) return 'it could not be reached'
   if (error.name === 'TimeoutError') return 'it did not answer in time'
+  if (error instanceof SecretUnavailable) return 'its secret is withdrawn'
   const code = (error.cause as NodeJS.ErrnoException | undefined)?.code
   return code === undefined ? 'it could not be reached' : `it could not be reached (${code})`
 }

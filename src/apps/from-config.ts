@@ -13,7 +13,6 @@ import { openKeys } from '../adapters/keys-file.ts'
 import { ticketsFile } from '../adapters/tickets-file.ts'
 import type { LoadedConfig } from '../config/load.ts'
 import { builtIn, type Config, type SinkSection } from '../config/schema.ts'
-import { readSecret } from '../config/secret.ts'
 import { unknownRules, unknownTools } from '../config/unknown-names.ts'
 import { openRules, type RuleSet } from '../detection/check.ts'
 import type { RuleFile } from '../detection/load.ts'
@@ -26,12 +25,14 @@ import { placed } from '../policy/document.ts'
 import { readPolicies } from '../policy/read.ts'
 import type { AlertSink } from '../ports/alert-sink.ts'
 import type { JsonObject } from '../ports/json.ts'
+import type { Secret } from '../ports/secret.ts'
 import type { TicketRegister } from '../ports/tickets.ts'
 import type { Tool } from '../ports/tool.ts'
 import { builtInAliases, catalog, toolNames } from '../tools/catalog.ts'
 import { builtInTools } from '../tools/built-in.ts'
 import { egressLists, spelled } from '../tools/egress-lists.ts'
 import type { GatewayOptions } from './options.ts'
+import { credentials, secretsFor, type Secrets } from './secrets.ts'
 
 /** Rules and policies that come with the product. */
 const shipped = (name: string) => fileURLToPath(new URL(`../../${name}`, import.meta.url))
@@ -61,6 +62,7 @@ export async function gatewayOptions(loaded: LoadedConfig, around: Surroundings)
   const rules = detectionsOf(config, lists)
   refuseUnknown(config, offered, rules)
   const tools = toolsOf(config, offered)
+  const secrets = secretsFor(config, around)
   const tickets = config.tickets.file === undefined ? noTickets : await ticketsFile({ file: config.tickets.file })
   return {
     mode: config.mode,
@@ -83,7 +85,7 @@ export async function gatewayOptions(loaded: LoadedConfig, around: Surroundings)
       tenants: Object.fromEntries(Object.entries(config.auth.tenants).map(([tenant, { home }]) => [tenant, home])),
       backends: config.auth.regions,
     },
-    services: await servicesOf(config, around.environment),
+    services: await servicesOf(config, secrets),
     egress: {
       ...egressLists({ mode: config.mode, ...config.egress }),
       bulk: config.egress.bulk.map(spelled),
@@ -94,8 +96,10 @@ export async function gatewayOptions(loaded: LoadedConfig, around: Surroundings)
     },
     tickets,
     detector: { rules, lists, stages: config.detector.stages, ...(await baselineOf(config, around.data)) },
-    sinks: await Promise.all(config.alerts.sinks.map((sink) => sinkOf(sink, around.environment))),
-    telemetry: await telemetryOf(config, around.environment),
+    sinks: await Promise.all(config.alerts.sinks.map((sink, index) => sinkOf(sink, `alerts.sinks.${index}`, secrets))),
+    telemetry: await telemetryOf(config, secrets),
+    ...(config.admin.token && { adminToken: await secrets.open('admin.token', config.admin.token) }),
+    secrets,
     configDigest: loaded.digest,
     report: around.report,
   }
@@ -186,29 +190,24 @@ function localOf(config: Config) {
   return { tenant: 'local', principal: 'agent:local', scopes: config.auth.stdio.grants }
 }
 
-async function servicesOf(
-  config: Config,
-  environment: Surroundings['environment'],
-): Promise<GatewayOptions['services']> {
+async function servicesOf(config: Config, secrets: Secrets): Promise<GatewayOptions['services']> {
   if (config.services === builtIn)
     throw new ConfigError(['services: the bundled service API runs in `serve` and `demo` only.'])
   const services = Object.entries(config.services)
-  const tokens = new Map<string, string>()
-  for (const [name, { token }] of services) if (token) tokens.set(name, await readSecret(token, environment))
+  const tokens = new Map<string, Secret>()
+  for (const [name, { token }] of services)
+    if (token) tokens.set(name, await secrets.open(`services.${name}.token`, token))
   return {
     urls: Object.fromEntries(services.map(([name, { regions }]) => [name, regions])),
-    credential: (service) => tokens.get(service) ?? '',
+    credential: credentials(tokens),
   }
 }
 
-async function telemetryOf(
-  { mode, telemetry }: Config,
-  environment: Surroundings['environment'],
-): Promise<GatewayOptions['telemetry']> {
+async function telemetryOf({ mode, telemetry }: Config, secrets: Secrets): Promise<GatewayOptions['telemetry']> {
   const { otlp, spansFile, traceTrust, spanNaming } = telemetry
-  const headers: Record<string, string> = {}
-  for (const [name, secret] of Object.entries(otlp?.headers ?? {}))
-    headers[name] = await readSecret(secret, environment)
+  const headers: Record<string, Secret> = {}
+  for (const [name, ref] of Object.entries(otlp?.headers ?? {}))
+    headers[name] = await secrets.open(`telemetry.otlp.headers.${name}`, ref)
   return {
     spansFile,
     traceTrust,
@@ -228,15 +227,15 @@ async function baselineOf(config: Config, data: string): Promise<{ readonly base
   return { baseline: opened.snapshot }
 }
 
-async function sinkOf(sink: SinkSection, environment: Surroundings['environment']): Promise<AlertSink> {
+async function sinkOf(sink: SinkSection, at: string, secrets: Secrets): Promise<AlertSink> {
   switch (sink.kind) {
     case 'console':
       return consoleAlertSink({ write: (line) => void process.stderr.write(line) })
     case 'jsonl':
       return jsonlAlertSink({ path: sink.path })
     case 'webhook': {
-      const secret = sink.secret && (await readSecret(sink.secret, environment))
-      return webhookAlertSink({ url: new URL(sink.url), clock: systemClock(), ...(secret !== undefined && { secret }) })
+      const secret = sink.secret && (await secrets.open(`${at}.secret`, sink.secret))
+      return webhookAlertSink({ url: new URL(sink.url), clock: systemClock(), ...(secret && { secret }) })
     }
   }
 }

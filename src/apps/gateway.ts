@@ -50,6 +50,7 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
     held.adopt(thing, async (kept) => void (await kept.close()))
   const fault = (error: unknown): void => options.report({ level: 'error', fault: told(error) })
   const clock = systemClock()
+  keep(options.secrets)
   const keys = await openKeys(join(options.data, 'keys'), clock, options.deployment)
   const meters = keep(openMeters())
   const seen = keep(openObserver({ options, clock, keys, meters }))

@@ -8,11 +8,13 @@ import type { TrustedIssuer } from '../identity/token.ts'
 import type { Policy } from '../policy/verdict.ts'
 import type { AlertSink } from '../ports/alert-sink.ts'
 import type { JsonObject } from '../ports/json.ts'
+import type { Secret } from '../ports/secret.ts'
 import type { TicketRegister } from '../ports/tickets.ts'
 import type { Catalog } from '../tools/catalog.ts'
 import type { EgressLists } from '../tools/egress.ts'
 import type { Signing } from '../evidence/genesis.ts'
 import type { ObserverOptions } from '../telemetry/observe.ts'
+import type { Secrets } from './secrets.ts'
 
 /** Everything a gateway is made of, resolved: no path to read, no reference to follow, nothing to guess. */
 export interface GatewayOptions {
@@ -68,6 +70,10 @@ export interface GatewayOptions {
     /** Keep a copy of every span in the data directory, so that bundles can hold them. */
     readonly spansFile: boolean
   }
+  /** Bearer token of the admin listener; the data directory's own when absent. */
+  readonly adminToken?: Secret
+  /** Every secret in use. The gateway closes them. */
+  readonly secrets: Secrets
   /** Digest of the configuration, for evidence. */
   readonly configDigest: string
   /** Where operators read one JSON line per refusal and fault. */

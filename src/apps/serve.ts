@@ -28,7 +28,6 @@ export interface ListenOptions {
   readonly admin: {
     readonly host: string
     readonly port: number
-    readonly token?: string
     readonly hosts?: readonly string[]
     readonly tls?: TlsSection
   }
@@ -41,8 +40,9 @@ export async function listen(asked: ListenOptions): Promise<Addresses> {
   await using held = new AsyncDisposableStack()
   const { gateway, options } = asked
   const { tls: httpFiles, ...http } = asked.listen
-  const { tls: opsFiles, token = gateway.keys.adminToken, ...ops } = asked.admin
+  const { tls: opsFiles, ...ops } = asked.admin
   const fault = (error: unknown) => options.report({ level: 'error', fault: String(error) })
+  const token = options.adminToken ?? { current: () => gateway.keys.adminToken }
   const opsTls = await tlsOf(held, asked, 'admin', opsFiles)
   const httpTls = await tlsOf(held, asked, 'listen', httpFiles)
   const admin = held.adopt(

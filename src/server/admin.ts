@@ -5,6 +5,7 @@ import { z } from 'zod'
 import type { Engage, Release } from '../control/command.ts'
 import { OrderRefused, OrderRequest } from '../control/order.ts'
 import type { Json } from '../ports/json.ts'
+import { SecretUnavailable, type Secret } from '../ports/secret.ts'
 import { readBody, sendJson } from './body.ts'
 import { hostProblem, loopbackHosts, loopbackOrigins, valuesOf, type HostRules } from './host-guard.ts'
 import { schemeOf, serverWith, type ListenerTls } from './secure.ts'
@@ -29,8 +30,8 @@ export interface AdminOptions {
   readonly host: string
   /** 0 takes a free port. */
   readonly port: number
-  /** Bearer token that opens everything but the health checks. */
-  readonly token: string
+  /** Bearer token that opens everything but the health checks. While it is withdrawn nothing else is open. */
+  readonly token: Pick<Secret, 'current'>
   readonly fault: (error: unknown) => void
   /** Host names served beside the loopback ones. */
   readonly hosts?: readonly string[]
@@ -189,10 +190,21 @@ async function bodyAs<T>(schema: z.ZodType<T>, request: IncomingMessage): Promis
   return { ok: false, why: `${issue?.path.join('.') || 'body'}: ${issue?.message ?? 'is wrong'}` }
 }
 
-function authorized(request: IncomingMessage, token: string): boolean {
+function authorized(request: IncomingMessage, token: AdminOptions['token']): boolean {
   const values = valuesOf(request, 'authorization')
   const shown = values.length === 1 ? /^Bearer (\S+)$/i.exec(values[0] as string)?.[1] : undefined
-  return shown !== undefined && timingSafeEqual(sha256(shown), sha256(token))
+  const expected = inForce(token)
+  return shown !== undefined && expected !== undefined && timingSafeEqual(sha256(shown), sha256(expected))
+}
+
+/** Undefined while the token is withdrawn: then nobody has it. */
+function inForce(token: AdminOptions['token']): string | undefined {
+  try {
+    return token.current()
+  } catch (error) {
+    if (error instanceof SecretUnavailable) return undefined
+    throw error
+  }
 }
 
 const sha256 = (text: string): Buffer => createHash('sha256').update(text).digest()

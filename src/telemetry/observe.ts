@@ -11,6 +11,7 @@ import {
 } from '@opentelemetry/sdk-trace'
 import type { Clock } from '../ports/clock.ts'
 import type { CallStart, Observer } from '../ports/observer.ts'
+import type { Secret } from '../ports/secret.ts'
 import { callTrace } from './call-trace.ts'
 import { placeOf } from './context.ts'
 import type { Meters } from './metrics.ts'
@@ -24,7 +25,7 @@ export interface ObserverOptions {
   readonly serviceName?: string
   readonly environment?: string
   /** OTLP/HTTP endpoint for traces, e.g. `http://127.0.0.1:4318/v1/traces`. */
-  readonly otlp?: { readonly url: string; readonly headers?: Readonly<Record<string, string>> }
+  readonly otlp?: { readonly url: string; readonly headers?: Readonly<Record<string, Secret>> }
   /** Local copy of every span, as OTLP/JSON lines. */
   readonly spansFile?: string
   /** Any further exporter, e.g. one that a test reads. */
@@ -103,11 +104,16 @@ function exportersOf({ otlp, spansFile, exporter, meters, queueMax }: ObserverOp
   const exporters: SpanExporter[] = []
   if (otlp)
     exporters.push(
-      new OTLPTraceExporter({ url: otlp.url, headers: { ...otlp.headers }, timeoutMillis: exportTimeoutMs }),
+      new OTLPTraceExporter({ url: otlp.url, headers: headersOf(otlp.headers), timeoutMillis: exportTimeoutMs }),
     )
   if (spansFile !== undefined) exporters.push(spanFileExporter({ path: spansFile }))
   if (exporter) exporters.push(exporter)
   return exporters.map((each) => batched(each, meters?.provider, queueMax))
+}
+
+/** Asked for with each batch. A batch whose secret is withdrawn is not sent. */
+function headersOf(secrets: Readonly<Record<string, Secret>> = {}) {
+  return async () => Object.fromEntries(Object.entries(secrets).map(([name, secret]) => [name, secret.current()]))
 }
 
 function batched(

@@ -11,6 +11,7 @@ import { webhookAlertSink, type WebhookSinkOptions } from '../../src/adapters/al
 import type { Alert } from '../../src/detection/alert.ts'
 import type { AlertSink } from '../../src/ports/alert-sink.ts'
 import { testClock } from '../support/clock.ts'
+import { fixedSecret, withdrawnSecret } from '../support/secrets.ts'
 
 function alert(id = 'a'.repeat(32)): Alert {
   return {
@@ -197,10 +198,16 @@ describe('the webhook sink', () => {
   it('signs the body with the time, when there is a secret', async () => {
     await using at = await receiver()
     const clock = testClock()
-    await sink(at.url, { secret: 'open sesame', clock }).deliver(alert())
+    await sink(at.url, { secret: fixedSecret('open sesame'), clock }).deliver(alert())
     const { headers, body } = at.posts[0]!
     const expected = createHmac('sha256', 'open sesame').update(`${clock.nowMs()}.${body}`).digest('hex')
     expect(headers['sluicegate-signature']).toBe(`t=${clock.nowMs()},v1=${expected}`)
+  })
+
+  it('sends nothing unsigned once its secret is withdrawn', async () => {
+    await using at = await receiver()
+    await expect(sink(at.url, { secret: withdrawnSecret() }).deliver(alert())).rejects.toThrow('secret is withdrawn')
+    expect(at.posts).toEqual([])
   })
 
   it.each([500, 503, 429, 408])('tries again after %i', async (status) => {

@@ -46,13 +46,11 @@ async function serve(asked: ServeOptions): Promise<void> {
 
 async function http({ gateway, options, config }: Started, data: string, stopped: Promise<void>): Promise<void> {
   const { listen } = await import('../../apps/serve.ts')
-  const { token, ...admin } = config.admin
-  const secret = token && (await (await import('../../config/secret.ts')).readSecret(token, process.env))
   const addresses = await listen({
     gateway,
     options,
     listen: config.listen,
-    admin: { ...admin, ...(secret !== undefined && { token: secret }) },
+    admin: config.admin,
   })
   say({ ready: true, mcp: addresses.mcp, admin: addresses.admin, data })
   await stopped

@@ -1,0 +1,116 @@
+import { once } from 'node:events'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { createServer, type IncomingMessage } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as wait } from 'node:timers/promises'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { openTestGateway, type TestGateway } from '../support/gateway.ts'
+import { send } from '../support/wire.ts'
+
+/** Stands for a service and a collector; keeps what it was shown. */
+async function recorder() {
+  const shown: { readonly url: string; readonly authorization: string }[] = []
+  const server = createServer((request: IncomingMessage, response) => {
+    shown.push({ url: request.url ?? '', authorization: request.headers.authorization ?? '' })
+    request.resume().on('end', () => {
+      response.writeHead(200, { 'content-type': 'application/json' })
+      response.end(request.url?.startsWith('/v1/') === true ? '{}' : '{"total":0,"orders":[]}')
+    })
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  const seenAt = (path: string) =>
+    shown.filter(({ url }) => url.startsWith(path)).map(({ authorization }) => authorization)
+  return { url, seenAt, close: () => server.close() }
+}
+
+/** Longer than the second between two looks at a file. */
+const aLook = () => wait(1_100)
+
+const days = { from: '2025-09-01', to: '2025-09-01' }
+const values = ['service', 'service-next', 'admin', 'admin-next', 'otlp', 'otlp-next'].map(
+  (what) => `canary-${what}-81c2f0`,
+)
+
+describe('secrets in use', () => {
+  const data = mkdtempSync(join(tmpdir(), 'sluicegate-rotated-'))
+  let other: Awaited<ReturnType<typeof recorder>>
+  let gate: TestGateway
+  const put = (name: string, what: string) =>
+    writeFileSync(join(data, name), `canary-${what}-81c2f0\n`, { mode: 0o600 })
+  const export1 = () => gate.call('orders.export', days)
+
+  beforeAll(async () => {
+    other = await recorder()
+    put('service.token', 'service')
+    put('admin.secret', 'admin')
+    writeFileSync(join(data, 'otlp.secret'), 'Bearer canary-otlp-81c2f0', { mode: 0o600 })
+    const regions = { 'us-east': other.url, 'eu-west': other.url }
+    gate = await openTestGateway({
+      data,
+      over: {
+        services: { orders: { token: 'file:service.token', regions } },
+        admin: { token: 'file:admin.secret' },
+        telemetry: { otlp: { url: `${other.url}/v1/traces`, headers: { authorization: 'file:otlp.secret' } } },
+      },
+    })
+  })
+
+  afterAll(async () => {
+    await gate.close()
+    other.close()
+    rmSync(data, { recursive: true, force: true })
+  })
+
+  const metrics = (token: string) =>
+    send(`${gate.admin}/metrics`, { method: 'GET', headers: { authorization: `Bearer ${token}` } })
+
+  it('are the new ones after a rotation, without a restart: service, admin listener and collector', async () => {
+    expect((await export1()).ended).toBe('ok')
+    await gate.started.gateway.flush()
+    expect(other.seenAt('/orders')).toEqual(['Bearer canary-service-81c2f0'])
+    expect(new Set(other.seenAt('/v1/traces'))).toEqual(new Set(['Bearer canary-otlp-81c2f0']))
+    expect((await metrics('canary-admin-81c2f0')).status).toBe(200)
+
+    put('service.token', 'service-next')
+    put('admin.secret', 'admin-next')
+    writeFileSync(join(data, 'otlp.secret'), 'Bearer canary-otlp-next-81c2f0')
+    await aLook()
+    expect((await export1()).ended).toBe('ok')
+    await gate.started.gateway.flush()
+    expect(other.seenAt('/orders').at(-1)).toBe('Bearer canary-service-next-81c2f0')
+    expect(other.seenAt('/v1/traces').at(-1)).toBe('Bearer canary-otlp-next-81c2f0')
+    expect((await metrics('canary-admin-81c2f0')).status).toBe(401)
+    expect((await metrics('canary-admin-next-81c2f0')).status).toBe(200)
+  })
+
+  it('end what needs them once they are taken away: nothing is sent, nobody is let in', async () => {
+    for (const name of ['service.token', 'admin.secret', 'otlp.secret']) rmSync(join(data, name))
+    await aLook()
+    const before = [other.seenAt('/orders').length, other.seenAt('/v1/traces').length]
+    const refused = await export1()
+    await gate.started.gateway.flush()
+    expect(refused.ended).toBe('upstream_unavailable')
+    expect([other.seenAt('/orders').length, other.seenAt('/v1/traces').length]).toEqual(before)
+    for (const token of ['canary-admin-81c2f0', 'canary-admin-next-81c2f0', 'undefined', ''])
+      expect((await metrics(token)).status).toBe(401)
+    const told = gate.reported.filter(({ fault }) => String(fault).includes('is not there'))
+    expect(told).toHaveLength(3)
+    expect(refused.wire).not.toContain('token')
+  })
+
+  it('stand in no output: evidence, spans, metrics, reports, answers, data files', async () => {
+    put('admin.secret', 'admin-next')
+    await aLook()
+    const { text } = await metrics('canary-admin-next-81c2f0')
+    const kept = readdirSync(data, { recursive: true, encoding: 'utf8' })
+      .filter((name) => statSync(join(data, name)).isFile() && name !== 'admin.secret')
+      .map((name) => readFileSync(join(data, name), 'latin1'))
+    const told = [text, JSON.stringify(gate.reported), (await export1()).wire, ...kept].join('\n')
+    expect(told).toContain('orders.export')
+    expect(values.filter((value) => told.includes(value))).toEqual([])
+  })
+})
