@@ -36,7 +36,7 @@ export function secretsFor(
 }
 
 /** Follows references to secrets. The values stay with the adapters: nothing here copies one. */
-export function openSecrets(options: SecretsOptions): Secrets {
+function openSecrets(options: SecretsOptions): Secrets {
   const opened: Secret[] = []
   return {
     async open(name, ref) {

@@ -78,7 +78,11 @@ describe('a secret in a file', () => {
     ['open to its group', (file: string) => chmodSync(file, 0o640), /can be read by others; run "chmod 400/],
     ['open to everybody', (file: string) => chmodSync(file, 0o604), /can be read by others/],
     ['a directory', (file: string) => (rmSync(file), mkdirSync(file)), /is no regular file/],
-    ['a pipe', (file: string) => (rmSync(file), execFileSync('mkfifo', ['-m', '600', file])), /is no regular file/],
+    [
+      'a pipe',
+      (file: string) => (rmSync(file), execFileSync('sh', ['-c', `mkfifo -m 600 "${file}"`])),
+      /is no regular file/,
+    ],
     ['too large', (file: string) => writeFileSync(file, 'x'.repeat(secretBytesMax + 1)), /is larger than 65536 bytes/],
     ['several lines', (file: string) => writeFileSync(file, `${canary}\r\nx: y`), /one line of printable ASCII/],
     ['bytes', (file: string) => writeFileSync(file, Buffer.from([0xff, 0xfe, 0x00])), /one line of printable ASCII/],
