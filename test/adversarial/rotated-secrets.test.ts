@@ -62,7 +62,7 @@ describe('secrets in use', () => {
   afterAll(async () => {
     await gate.close()
     other.close()
-    rmSync(data, { recursive: true, force: true })
+    rmSync(data, { recursive: true, force: true, maxRetries: 5 })
   })
 
   const metrics = (token: string) =>
