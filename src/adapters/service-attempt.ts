@@ -1,9 +1,17 @@
 import { request as send, type Agent, type Dispatcher } from 'undici'
+import type { Ending } from '../limits/breaker.ts'
 import type { Json } from '../ports/json.ts'
 import { UpstreamError, type ServiceReply, type ServiceRequest } from '../ports/tool.ts'
+import { messageLimits, parseStrict, type JsonLimits } from '../server/strict-json.ts'
+import { endOf } from './outgoing-gate.ts'
+import { retryAfterOf } from './retry-after.ts'
 
-/** How one attempt ended. */
-export type Attempt =
+/** How one attempt ended, and what that says of the service's health. */
+export type Attempt = {
+  readonly says: Ending
+  /** How long the service asks to be left alone, milliseconds. */
+  readonly retryAfterMs?: number
+} & (
   | { readonly kind: 'reply'; readonly reply: ServiceReply }
   | {
       readonly kind: 'failed'
@@ -13,6 +21,7 @@ export type Attempt =
       /** The fault may be gone in a moment. */
       readonly passing: boolean
     }
+)
 
 export interface AttemptParts {
   readonly agent: Agent
@@ -27,6 +36,8 @@ export interface AttemptParts {
   readonly request: ServiceRequest
   readonly answerMax: number
   readonly signal: AbortSignal
+  /** The wall clock: a service may name a date to come back on. */
+  readonly nowMs: () => number
 }
 
 /** Sends one request and reads its answer. Follows no redirect. Never throws for what the service or network does. */
@@ -62,35 +73,44 @@ function headersOf({ context, request, credential }: AttemptParts): Readonly<Rec
   }
 }
 
-async function judged({ request, answerMax }: AttemptParts, response: Dispatcher.ResponseData): Promise<Attempt> {
+async function judged(parts: AttemptParts, response: Dispatcher.ResponseData): Promise<Attempt> {
+  const { request, answerMax } = parts
   const { statusCode: status } = response
+  const wait = retryAfterOf(response.headers['retry-after'], parts.nowMs())
   if (status >= 500) {
     await response.body.dump({ limit: 16_384 })
-    return failedStatus(request, status)
+    return failedStatus(request, status, wait)
   }
   if (status >= 300 && status < 400) {
     await response.body.dump({ limit: 16_384 })
     return failed(request, `http_${status}`)
   }
-  const text = await bounded(response.body, answerMax)
-  if (text === undefined) return failed(request, 'answer_too_large')
-  const body = parsed(text)
+  const bytes = await bounded(response.body, answerMax)
+  if (bytes === undefined) return failed(request, 'answer_too_large')
+  const body = parsed(bytes, answerMax)
   if (body === undefined && status < 400) return failed(request, 'not_json')
-  return { kind: 'reply', reply: { status, body: body ?? null } }
+  return { kind: 'reply', says: 'ok', reply: { status, body: body ?? null, ...wait }, ...wait }
 }
 
 /** 503 is a promise that nothing was done; any other 5xx leaves a write's outcome open. */
-function failedStatus({ method }: ServiceRequest, status: number): Attempt {
+function failedStatus({ method }: ServiceRequest, status: number, wait: { readonly retryAfterMs?: number }): Attempt {
   const failure = `http_${status}`
   const passing = status === 502 || status === 503 || status === 504
   const code = status === 503 ? 'upstream_unavailable' : method === 'GET' ? 'upstream_failed' : 'outcome_unknown'
-  return { kind: 'failed', error: new UpstreamError(code, failure, sentence), sent: true, passing }
+  const error = new UpstreamError(code, failure, sentence, wait.retryAfterMs)
+  return { kind: 'failed', says: 'failed', error, sent: true, passing, ...wait }
 }
 
-/** The service answered, but not in a way it may. */
+/** The service answered, but not in a way it may. It is there, though: what is wrong is this answer. */
 function failed({ method }: ServiceRequest, failure: string): Attempt {
   const code = method === 'GET' ? 'upstream_failed' : 'outcome_unknown'
-  return { kind: 'failed', error: new UpstreamError(code, failure, sentence), sent: true, passing: false }
+  return {
+    kind: 'failed',
+    says: 'ok',
+    error: new UpstreamError(code, failure, sentence),
+    sent: true,
+    passing: false,
+  }
 }
 
 /** Failures before a connection stood: nothing can have been sent. */
@@ -107,17 +127,19 @@ function broken({ method }: ServiceRequest, error: unknown, signal: AbortSignal)
   const failure = signal.aborted ? endOf(signal) : codeOf(error)
   const sent = !unsent.has(failure)
   const code = method !== 'GET' && sent ? 'outcome_unknown' : 'upstream_unavailable'
-  return { kind: 'failed', error: new UpstreamError(code, failure, sentence), sent, passing: !signal.aborted }
+  return {
+    kind: 'failed',
+    says: failure === 'aborted' ? 'unsaid' : 'failed',
+    error: new UpstreamError(code, failure, sentence),
+    sent,
+    passing: !signal.aborted,
+  }
 }
 
 /** The caller was gone before anything was sent. */
 function never(signal: AbortSignal): Attempt {
   const error = new UpstreamError('upstream_unavailable', endOf(signal), sentence)
-  return { kind: 'failed', error, sent: false, passing: false }
-}
-
-function endOf({ reason }: AbortSignal): string {
-  return reason instanceof Error && reason.name === 'TimeoutError' ? 'timeout' : 'aborted'
+  return { kind: 'failed', says: 'unsaid', error, sent: false, passing: false }
 }
 
 function codeOf(error: unknown): string {
@@ -127,7 +149,7 @@ function codeOf(error: unknown): string {
 
 const sentence = 'The service did not answer properly.'
 
-async function bounded(body: AsyncIterable<Uint8Array>, max: number): Promise<string | undefined> {
+async function bounded(body: AsyncIterable<Uint8Array>, max: number): Promise<Uint8Array | undefined> {
   const chunks: Uint8Array[] = []
   let size = 0
   for await (const chunk of body) {
@@ -135,14 +157,19 @@ async function bounded(body: AsyncIterable<Uint8Array>, max: number): Promise<st
     if (size > max) return undefined
     chunks.push(chunk)
   }
-  return Buffer.concat(chunks).toString('utf8')
+  return Buffer.concat(chunks)
 }
 
-function parsed(text: string): Json | undefined {
-  if (text === '') return null
-  try {
-    return JSON.parse(text) as Json
-  } catch {
-    return undefined
-  }
+/** Bigger than what agents may send, and as strict: what two readers could read differently is no answer. */
+const answerLimits: JsonLimits = {
+  ...messageLimits,
+  keysMax: 10_000,
+  stringLengthMax: 1024 * 1024,
+  itemsMax: 100_000,
+}
+
+function parsed(bytes: Uint8Array, sizeBytesMax: number): Json | undefined {
+  if (bytes.byteLength === 0) return null
+  const read = parseStrict(bytes, { ...answerLimits, sizeBytesMax })
+  return read.ok ? read.value : undefined
 }

@@ -1,34 +1,35 @@
-import { setTimeout as wait } from 'node:timers/promises'
 import { Agent } from 'undici'
+import { defaultGuard, type Guard } from '../limits/guard.ts'
 import type { OpenPart } from '../ports/observer.ts'
 import { ToolRefusal, UpstreamError, type ServiceCall, type ServiceReply, type ServiceRequest } from '../ports/tool.ts'
 import { attribute } from '../telemetry/names.ts'
+import type { OutgoingGate, Sleep } from './outgoing-gate.ts'
 import { attempt, type Attempt } from './service-attempt.ts'
 
-/** Where services are, and what they are shown. */
+/** Where services are, what they are shown, and what stands before them. */
 export interface ServiceAddresses {
   /** Base URLs: service, then region. */
   readonly services: Readonly<Record<string, Readonly<Record<string, string>>>>
   /** The gateway's own credential for a service. A caller's token never travels on. */
   readonly credential: (service: string) => string
+  /** By service; `defaultGuard` where nothing is said. */
+  readonly guards?: Readonly<Record<string, Guard>>
 }
 
 export interface ServiceClientOptions extends ServiceAddresses {
+  /** Every attempt passes it. It outlives a reload, and what it knows of the services with it. */
+  readonly gate: OutgoingGate
   /** A float in [0, 1), for jitter. */
   readonly random: () => number
-  /** Resolves after so many milliseconds; rejects when aborted. A real timer by default. */
-  readonly sleep?: (ms: number, signal: AbortSignal) => Promise<void>
-  /** Longest a call may take with all its attempts, milliseconds. */
-  readonly timeoutMs?: number
+  readonly nowMs: () => number
+  readonly sleep: Sleep
   /** Attempts after the first. */
   readonly retriesMax?: number
-  /** Longest first pause, milliseconds; doubles with each attempt up to `pauseMaxMs`. */
+  /** Longest first pause, milliseconds; doubles with each attempt up to `pauseMaxMs`. A service that asks for more is not tried again. */
   readonly pauseMs?: number
   readonly pauseMaxMs?: number
   /** Longest answer, bytes. */
   readonly answerMax?: number
-  /** Sockets per service and region. */
-  readonly socketsMax?: number
 }
 
 /** What one tool call brings along. */
@@ -46,37 +47,59 @@ export interface ServiceContext {
 
 export interface ServiceClient {
   (context: ServiceContext): ServiceCall
-  /** The same sockets, led elsewhere: a service whose address stays keeps its connections. */
+  /** The same sockets and the same gate, led elsewhere: a service whose address stays keeps its connections. */
   readonly to: (addresses: ServiceAddresses) => ServiceClient
   /** Closes idle sockets and waits for calls under way. */
   readonly close: () => Promise<void>
 }
 
 /**
- * Calls configured services over HTTP. Reads are tried again after a pause of random length (full jitter); a write only
- * when nothing was sent. A write whose answer never came ends as `outcome_unknown`. 4xx come back as replies.
+ * Calls configured services over HTTP, through the gate. Reads are tried again after a pause of random length (full jitter),
+ * or after the pause that the service asks for; a write only when nothing was sent. A write whose answer never came ends as
+ * `outcome_unknown`. 4xx come back as replies.
  */
 export function serviceClient(options: ServiceClientOptions): ServiceClient {
-  const { timeoutMs = 10_000, socketsMax = 32 } = options
-  const { sleep = async (ms, signal) => wait(ms, undefined, { signal }) } = options
-  const agent = new Agent({
-    connections: socketsMax,
-    connect: { timeout: timeoutMs },
-    headersTimeout: 0,
-    bodyTimeout: 0,
-  })
-  const to = ({ services, credential }: ServiceAddresses): ServiceClient => {
-    const parts = { ...options, services, credential, sleep, agent }
-    const call = (context: ServiceContext, request: ServiceRequest) =>
-      within(timeoutMs, sleep, context.signal, (signal) => tried(parts, context, request, signal))
-    const client = (context: ServiceContext) => (request: ServiceRequest) => traced(context, request, call)
+  const agent = agentOf()
+  const to = (addresses: ServiceAddresses): ServiceClient => {
+    const parts = { ...options, ...addresses, agent }
+    const call = (context: ServiceContext, request: ServiceRequest) => {
+      const guard = guardOf(parts, request.service)
+      const run = (signal: AbortSignal) => tried({ ...parts, guard }, { ...context, signal }, request)
+      return within(guard.timeoutMs, options.sleep, context.signal, run)
+    }
+    const client = (context: ServiceContext) => afterWrites((request) => traced(context, request, call))
     return Object.assign(client, { to, close: () => agent.close() })
   }
   return to(options)
 }
 
-type Sleep = NonNullable<ServiceClientOptions['sleep']>
-type Parts = ServiceClientOptions & { readonly sleep: Sleep; readonly agent: Agent }
+type Parts = ServiceClientOptions & { readonly agent: Agent; readonly guard: Guard }
+
+/** Time is kept per call, and the places of the gate bound the sockets. */
+function agentOf(): Agent {
+  return new Agent({ connect: { timeout: connectTimeoutMs }, headersTimeout: 0, bodyTimeout: 0 })
+}
+
+const connectTimeoutMs = 10_000
+
+function guardOf({ guards = {} }: ServiceAddresses, service: string): Guard {
+  return (Object.hasOwn(guards, service) ? guards[service] : undefined) ?? defaultGuard
+}
+
+/** Once a write of this tool call was answered, a later failure cannot say that nothing was changed. */
+function afterWrites(call: ServiceCall): ServiceCall {
+  let wrote = false
+  return async (request) => {
+    try {
+      const reply = await call(request)
+      wrote ||= request.method !== 'GET' && reply.status < 400
+      return reply
+    } catch (error) {
+      if (!wrote || !(error instanceof UpstreamError) || error.code !== 'upstream_unavailable') throw error
+      throw new UpstreamError('outcome_unknown', error.failure, error.message)
+    }
+  }
+}
 
 async function traced(
   context: ServiceContext,
@@ -119,34 +142,48 @@ async function tried(
   parts: Parts,
   context: ServiceContext & { readonly traceparent?: string },
   request: ServiceRequest,
-  signal: AbortSignal,
 ): Promise<ServiceReply> {
-  const { retriesMax = 2, answerMax = 4 * 1024 * 1024, agent } = parts
-  const base = baseOf(parts, request.service, context.region)
+  const { retriesMax = 2, answerMax = 4 * 1024 * 1024, agent, gate, guard, nowMs } = parts
+  const { tenant, region, signal } = context
+  const base = baseOf(parts, request.service, region)
   const credential = parts.credential(request.service)
+  const target = `${request.service}/${region}`
+  const send = () => attempt({ agent, base, credential, context, request, answerMax, signal, nowMs })
   for (let count = 0; ; count += 1) {
-    const ended = await attempt({ agent, base, credential, context, request, answerMax, signal })
-    if (ended.kind === 'reply') return ended.reply
-    if (count >= retriesMax || signal.aborted || !mayRepeat(request, ended)) throw ended.error
-    await pause(parts, count, signal, ended.error)
+    const ended = await gate.pass({ target, guard, tenant, signal, first: count === 0 }, send, ({ says }) => says)
+    const again = count < retriesMax && !signal.aborted && mayRepeat(request, ended) && isSoon(parts, ended)
+    if (!again || !gate.mayRetry(target) || !(await paused(parts, count, signal, ended))) return replyOf(ended)
   }
 }
 
+function replyOf(ended: Attempt): ServiceReply {
+  if (ended.kind === 'failed') throw ended.error
+  return ended.reply
+}
+
 /** A read may be repeated when the fault may pass; a write only when nothing of it was sent. */
-function mayRepeat({ method }: ServiceRequest, ended: Extract<Attempt, { kind: 'failed' }>): boolean {
+function mayRepeat({ method }: ServiceRequest, ended: Attempt): boolean {
+  if (ended.kind === 'reply') return method === 'GET' && ended.reply.status === 429
   return method === 'GET' ? ended.passing : !ended.sent
 }
 
-/** Full jitter: anything from nothing to the current ceiling, so that many callers do not come back together. */
-async function pause(
-  { random, sleep, pauseMs = 100, pauseMaxMs = 2000 }: Parts,
+/** Coming back before the service wants it would only add to its load. */
+function isSoon({ pauseMaxMs = pauseMostMs }: Parts, { retryAfterMs = 0 }: Attempt): boolean {
+  return retryAfterMs <= pauseMaxMs
+}
+
+const pauseMostMs = 2_000
+
+/** Full jitter: anything from nothing to the current ceiling, so that many callers do not come back together. False when the time was up. */
+async function paused(
+  { random, sleep, pauseMs = 100, pauseMaxMs = pauseMostMs }: Parts,
   count: number,
   signal: AbortSignal,
-  error: Error,
-) {
+  { retryAfterMs = 0 }: Attempt,
+): Promise<boolean> {
   const ceiling = Math.min(pauseMaxMs, pauseMs * 2 ** count)
-  const [slept] = await Promise.allSettled([sleep(Math.floor(random() * ceiling), signal)])
-  if (slept.status === 'rejected') throw error
+  const [slept] = await Promise.allSettled([sleep(retryAfterMs + Math.floor(random() * ceiling), signal)])
+  return slept.status === 'fulfilled'
 }
 
 function baseOf({ services }: Parts, service: string, region: string): string {

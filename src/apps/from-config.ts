@@ -200,6 +200,7 @@ async function servicesOf(config: Config, secrets: Secrets): Promise<GatewayOpti
   return {
     urls: Object.fromEntries(services.map(([name, { regions }]) => [name, regions])),
     credential: credentials(tokens),
+    guards: Object.fromEntries(services.map(([name, { guard }]) => [name, guard])),
   }
 }
 

@@ -4,7 +4,8 @@ import { systemClock } from '../adapters/clock-system.ts'
 import { fileCommandLog } from '../adapters/command-log-file.ts'
 import { openEvidenceLog, type FileEvidenceLog } from '../adapters/evidence-log-file.ts'
 import { openKeys, type Keys } from '../adapters/keys-file.ts'
-import { serviceClient } from '../adapters/service-http.ts'
+import type { OutgoingGate } from '../adapters/outgoing-gate.ts'
+import { serviceClient, type ServiceClient } from '../adapters/service-http.ts'
 import { memoryState } from '../adapters/state-memory.ts'
 import { sqliteState } from '../adapters/state-sqlite.ts'
 import type { EvidenceEntry } from '../evidence/record.ts'
@@ -21,6 +22,7 @@ import { embeddedDetector, type EmbeddedDetector } from './detector.ts'
 import { loadEntries } from './entries.ts'
 import { gatewayService } from './gateway-service.ts'
 import type { GatewayOptions } from './options.ts'
+import { breakerLevels, realSleep, serviceGate } from './service-gate.ts'
 import { switchboard, type Switchboard } from './switchboard.ts'
 import { transport, type Transport } from './transport.ts'
 
@@ -81,8 +83,9 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
     },
   }
   const watching = keep(embeddedDetector({ ...shared, options: live }))
-  const { urls, credential } = options.services
-  const services = keep(serviceClient({ services: urls, credential, random: Math.random }))
+  const gate = serviceGate({ clock, log, meters, report: options.report, fault })
+  const services = keep(openServices(options, gate, clock))
+  meters.watch({ breakers: () => breakerLevels(gate), queues: () => gate.waiting() })
   const service = gatewayService({ ...shared, keys, state, services, observer: seen })
   for (const entry of loadEntries(options)) await log.append(entry)
   const open = held.move()
@@ -101,6 +104,10 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
 
 /** What parts that outlive a reload read of the configuration in force. */
 type LiveOptions = Pick<GatewayOptions, 'detector' | 'sinks' | 'tickets'>
+
+function openServices({ services }: GatewayOptions, gate: OutgoingGate, { nowMs }: Clock): ServiceClient {
+  return serviceClient({ ...services, services: services.urls, gate, random: Math.random, nowMs, sleep: realSleep })
+}
 
 function openLog(options: GatewayOptions, keys: Keys, clock: Clock): Promise<FileEvidenceLog> {
   const { data: directory, gateway, deployment, signing } = options

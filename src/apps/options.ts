@@ -5,6 +5,7 @@ import type { Lists } from '../detection/select.ts'
 import type { PrincipalEntry, Limits } from '../identity/directory.ts'
 import type { LocalIdentity } from '../identity/identify.ts'
 import type { TrustedIssuer } from '../identity/token.ts'
+import type { Guard } from '../limits/guard.ts'
 import type { Policy } from '../policy/verdict.ts'
 import type { AlertSink } from '../ports/alert-sink.ts'
 import type { JsonObject } from '../ports/json.ts'
@@ -50,6 +51,8 @@ export interface GatewayOptions {
     readonly urls: Readonly<Record<string, Readonly<Record<string, string>>>>
     /** The gateway's own credential at a service. */
     readonly credential: (service: string) => string
+    /** What stands before each service. */
+    readonly guards: Readonly<Record<string, Guard>>
   }
   readonly egress: EgressLists & { readonly bulk: readonly string[]; readonly block: readonly string[] }
   readonly limits: {

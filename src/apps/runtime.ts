@@ -79,7 +79,7 @@ export function runtime(lasting: Lasting, options: GatewayOptions): Runtime {
     provenance: lasting.provenance.trusting((value) => options.egress.bulk.includes(value)),
     digests,
     notes: noted,
-    services: lasting.services.to({ services: options.services.urls, credential: options.services.credential }),
+    services: lasting.services.to({ ...options.services, services: options.services.urls }),
     egress: undiciEgress({ lists: options.egress, denied: (_domain, reason) => lasting.meters.egressBlocked(reason) }),
   })
   const handle = handler({

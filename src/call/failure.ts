@@ -5,7 +5,8 @@ import type { Verdict } from './pipeline.ts'
 /** The ending that a tool's or a service's error stands for; undefined for any other error, which is a bug. */
 export function endingOf(error: unknown): Extract<Verdict<never>, { refusal: Refusal }> | undefined {
   if (error instanceof ToolRefusal) return { kind: 'refuse', refusal: refusalOf(error) }
-  if (error instanceof UpstreamError) return { kind: 'fail', refusal: failureOf(error.code, error.failure) }
+  if (error instanceof UpstreamError)
+    return { kind: 'fail', refusal: failureOf(error.code, error.failure, error.retryAfterMs) }
   return undefined
 }
 
@@ -14,10 +15,13 @@ function refusalOf(error: ToolRefusal): Refusal {
   return { denied: { code: error.code, message: error.message, ...field }, cause: 'tool' }
 }
 
+/** How long to wait for a service when nobody can know, milliseconds. */
+const serviceWaitMs = 1_000
+
 /** A service that did not do its part. Its own words never reach the agent. */
-export function failureOf(code: UpstreamError['code'], cause: string): Refusal {
-  const retryAfterMs = code === 'upstream_unavailable' ? { retryAfterMs: 1000 } : {}
-  return { denied: { code, message: sentences[code], ...retryAfterMs }, cause }
+export function failureOf(code: UpstreamError['code'], cause: string, retryAfterMs = serviceWaitMs): Refusal {
+  const wait = code === 'upstream_unavailable' ? { retryAfterMs } : {}
+  return { denied: { code, message: sentences[code], ...wait }, cause }
 }
 
 const sentences: Readonly<Record<UpstreamError['code'], string>> = {

@@ -97,5 +97,6 @@ const knownKeys: readonly string[] = (
   'algorithms audience maxTtlSeconds skewSeconds stdio grants tenants home regions allow bulk ' +
   'block principal deny enabled costUsd token file gateway deployment signing kind rules stages ' +
   'tls cert key ca issuedBy clientCert minVersion rotationDays mtls ' +
-  'default lists sinks url path secret otlp headers spansFile traceTrust spanNaming environment provider'
+  'default lists sinks url path secret otlp headers spansFile traceTrust spanNaming environment provider ' +
+  'concurrency queue max waitMs timeoutMs breaker failures failureRate callsMin windowMs slowMs openMs openMaxMs'
 ).split(' ')

@@ -1,7 +1,9 @@
 import { z } from 'zod'
 import { modes, type Mode } from '../detection/reaction.ts'
 import { Limits } from '../identity/directory.ts'
+import type { Guard } from '../limits/guard.ts'
 import { destination, name, oneOf, pathIn, port, secretIn, type Place, type SecretRef } from './fields.ts'
+import { guarded, guardKeys } from './service-section.ts'
 
 /** Stands in `policies` and `detector.rules` for the rules that come with the product. */
 export const builtIn = 'builtin'
@@ -17,6 +19,8 @@ export interface ServiceSection {
   readonly regions: Readonly<Record<string, string>>
   /** The gateway's own credential. A caller's token never travels on. */
   readonly token?: SecretRef
+  /** Written as keys of the section itself. */
+  readonly guard: Guard
 }
 
 export interface EgressSection {
@@ -89,7 +93,9 @@ export const servicesSection = (place: Place) =>
   })
 
 const serviceSection = (place: Place) =>
-  z.strictObject({ regions: z.record(name, destination), token: secretIn(place).exactOptional() })
+  guarded(
+    z.strictObject({ regions: z.record(name, destination), token: secretIn(place).exactOptional(), ...guardKeys }),
+  )
 
 export const evidenceSection = z
   .strictObject({

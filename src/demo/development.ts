@@ -9,6 +9,7 @@ import type { GatewayOptions } from '../apps/options.ts'
 import { loadConfig, resolveConfig, type LoadedConfig } from '../config/load.ts'
 import { builtIn, type Config } from '../config/schema.ts'
 import type { ServiceSection } from '../config/sections.ts'
+import { defaultGuard } from '../limits/guard.ts'
 import { placed } from '../policy/document.ts'
 import { startService, type Note, type Service } from './service/start.ts'
 import { regions, tenants, type Region } from './service/tenants.ts'
@@ -55,6 +56,7 @@ function sectionsFor(services: Started['services']): Config['services'] {
   const service: ServiceSection = {
     regions: Object.fromEntries(Object.entries(services).map(([region, { url }]) => [region, url])),
     token: { from: 'env', name: tokenVariable },
+    guard: defaultGuard,
   }
   return { orders: service, flags: service, crm: service }
 }

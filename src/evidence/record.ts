@@ -23,6 +23,7 @@ export const recordTypes = [
   'certificate.refused',
   'certificate.due',
   'ticket.approved',
+  'service.breaker',
   'alert',
   'export',
 ] as const
@@ -183,6 +184,7 @@ const required: Readonly<Record<RecordType, readonly (keyof EvidenceEntry)[]>> =
   'certificate.refused': ['ext'],
   'certificate.due': ['ext'],
   'ticket.approved': ['tenant', 'actor', 'ext'],
+  'service.breaker': ['ext'],
   alert: ['ext'],
   export: ['ext'],
 }

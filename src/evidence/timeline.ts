@@ -140,6 +140,10 @@ function tellOther(record: EvidenceRecord): Told | undefined {
     }
   if (type === 'ticket.approved')
     return { kind: 'grant', who: actorOf(record), what: `used ticket ${textOf(ext)('ticket')}`, why: [] }
+  if (type === 'service.breaker') {
+    const told = textOf(ext)
+    return { kind: 'system', who: '', what: `breaker of ${told('server')}: ${told('state')}`, why: [told('why')] }
+  }
   const what = others[type]
   const digest = textOf(ext)('digest')
   return what === undefined

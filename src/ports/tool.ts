@@ -61,11 +61,14 @@ export class UpstreamError extends Error {
   readonly code: 'upstream_unavailable' | 'upstream_failed' | 'outcome_unknown'
   /** For evidence and operators: a class such as `timeout`, `refused`, `http_503`. */
   readonly failure: string
-  constructor(code: UpstreamError['code'], failure: string, message: string) {
+  /** When it is known to be worth trying again, milliseconds from now. */
+  readonly retryAfterMs?: number
+  constructor(code: UpstreamError['code'], failure: string, message: string, retryAfterMs?: number) {
     super(message)
     this.name = 'UpstreamError'
     this.code = code
     this.failure = failure
+    if (retryAfterMs !== undefined) this.retryAfterMs = retryAfterMs
   }
 }
 
@@ -111,6 +114,8 @@ export interface ServiceRequest {
 export interface ServiceReply {
   readonly status: number
   readonly body: Json
+  /** How long the service asks to be left alone, milliseconds. */
+  readonly retryAfterMs?: number
 }
 
 /** Rejects with `UpstreamError` when the service cannot be reached or answers 5xx; 4xx come back as replies. */

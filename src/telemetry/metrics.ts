@@ -4,6 +4,7 @@ import { MeterProvider } from '@opentelemetry/sdk-metrics'
 import type { CallFacts, CallStart, Part } from '../ports/observer.ts'
 import { label, metric } from './names.ts'
 import { folded } from './series.ts'
+import { serviceMeters, type ServiceMeters } from './service-meters.ts'
 
 /** What is true right now, asked when somebody looks. */
 interface Gauges {
@@ -11,12 +12,14 @@ interface Gauges {
   readonly switches?: () => Readonly<Record<string, number>>
   /** Breakers by service: 0 closed, 1 half open, 2 open. */
   readonly breakers?: () => Readonly<Record<string, number>>
+  /** Calls that wait for a place, by service. */
+  readonly queues?: () => Readonly<Record<string, number>>
   /** Seconds each consumer of evidence is behind. */
   readonly lagS?: () => Readonly<Record<string, number>>
 }
 
 /** Counts what happened. Every label is bounded: names beyond the bound are counted under `_OTHER`. */
-export interface Meters {
+export interface Meters extends ServiceMeters {
   /** For the SDK's own measurements, e.g. spans dropped because a queue was full. */
   readonly provider: MeterProvider
   call(start: CallStart, facts: CallFacts, us: number): void
@@ -81,6 +84,7 @@ export function meters(): Meters {
     ...evidenceMeters(meter),
     ...reactionMeters(meter),
     ...transportMeters(meter),
+    ...serviceMeters(meter),
     watch: (gauges) => watch(meter, gauges),
     text: async () => serializer.serialize((await exporter.collect()).resourceMetrics),
     close: () => provider.shutdown(),
@@ -178,9 +182,10 @@ function transportMeters(meter: Meter): Pick<Meters, 'certificate' | 'cut' | 'wa
   }
 }
 
-function watch(meter: Meter, { switches, breakers, lagS }: Gauges): void {
+function watch(meter: Meter, { switches, breakers, queues, lagS }: Gauges): void {
   gauge(meter, metric.switches, label.kind, switches)
   gauge(meter, metric.breaker, label.server, breakers)
+  gauge(meter, metric.queueLength, label.server, queues)
   gauge(meter, metric.detectorLag, label.consumer, lagS)
 }
 

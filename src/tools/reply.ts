@@ -14,7 +14,8 @@ export function objectOf(reply: ServiceReply): JsonObject {
   }
   if (reply.status === 400) throw new ToolRefusal('invalid_arguments', 'The service did not accept these arguments.')
   if (reply.status === 404) throw new ToolRefusal('invalid_arguments', 'The service knows nothing of that name.')
-  if (reply.status === 429) throw new UpstreamError('upstream_unavailable', 'http_429', 'The service is busy.')
+  if (reply.status === 429)
+    throw new UpstreamError('upstream_unavailable', 'http_429', 'The service is busy.', reply.retryAfterMs)
   throw new UpstreamError('upstream_failed', `http_${reply.status}`, 'The service refused the request.')
 }
 

@@ -5,6 +5,7 @@ import { afterEach, describe, expect, it } from 'vitest'
 import type { Faults } from '../../src/demo/service/faults.ts'
 import type { Service } from '../../src/demo/service/start.ts'
 import type { ServiceClientOptions } from '../../src/adapters/service-http.ts'
+import { defaultGuard, type Guard } from '../../src/limits/guard.ts'
 import type { OpenPart } from '../../src/ports/observer.ts'
 import { ToolRefusal, type ServiceRequest } from '../../src/ports/tool.ts'
 import { aClient, aService } from '../support/demo-services.ts'
@@ -25,13 +26,19 @@ async function joined(faults: Faults = {}, more: Partial<ServiceClientOptions> =
 }
 
 /** A service that answers with one thing, whatever it is asked. */
-async function answering(status: number, body: string, headers: Readonly<Record<string, string>> = {}) {
+async function answering(
+  status: number,
+  body: string,
+  headers: Readonly<Record<string, string>> = {},
+  guard: Partial<Guard> = {},
+) {
   let requests = 0
   const server = createServer((_request, response) => {
     requests += 1
     response.writeHead(status, headers).end(body)
   })
-  const { client, pauses } = aClient({ 'us-east': await urlOf(server) })
+  const guards = { flags: { ...defaultGuard, ...guard } }
+  const { client, pauses } = aClient({ 'us-east': await urlOf(server) }, { guards })
   closing.push(
     () => server.close(),
     () => client.close(),
@@ -145,9 +152,56 @@ describe('the service client', () => {
       expect(requests()).toBe(1)
     })
 
+    it('waits as long as the service asks, and a little more', async () => {
+      const { client, pauses, requests } = await answering(503, '{}', { 'retry-after': '1' })
+      await expect(client(context())(read)).rejects.toMatchObject({ code: 'upstream_unavailable', retryAfterMs: 1000 })
+      expect(requests()).toBe(3)
+      expect(pauses).toEqual([1050, 1100])
+    })
+
+    it('takes 429 for a wish to be asked later', async () => {
+      const { client, pauses, requests } = await answering(429, '{}', { 'retry-after': '2' })
+      expect(await client(context())(read)).toMatchObject({ status: 429, retryAfterMs: 2000 })
+      expect([requests(), pauses]).toEqual([3, [2050, 2100]])
+    })
+
+    it.each([
+      ['3', 3_000],
+      ['86400', 60_000],
+      ['Fri, 20 Nov 2026 12:00:05 GMT', 5_000],
+    ])(
+      'does not come back on its own to a service that asks for %s, and passes it on',
+      async (header, retryAfterMs) => {
+        const { client, requests } = await answering(503, '{}', { 'retry-after': header })
+        await expect(client(context())(read)).rejects.toMatchObject({ retryAfterMs })
+        expect(requests()).toBe(1)
+      },
+    )
+
+    it.each(['soon', '-1', '1e9', ''])('makes nothing of %j', async (header) => {
+      const { client, pauses } = await answering(503, '{}', { 'retry-after': header })
+      await expect(client(context())(read)).rejects.toMatchObject({ code: 'upstream_unavailable' })
+      expect(pauses).toEqual([50, 100])
+    })
+
+    it('stops trying again when retries become a tenth of the load', async () => {
+      const { client, requests } = await answering(
+        502,
+        '{}',
+        {},
+        { breaker: { ...defaultGuard.breaker, failures: 1000, callsMin: 1000 } },
+      )
+      for (let count = 0; count < 100; count += 1) await client(context())(read).catch(() => {})
+      expect(requests()).toBe(100 + 10 + 9)
+    })
+
     it.each([
       ['a redirect', 302, '', { location: 'http://127.0.0.1:1/' }, 'http_302'],
       ['something that is not JSON', 200, '<html>', {}, 'not_json'],
+      ['what two readers could read differently', 200, '{"total":1,"total":2}', {}, 'not_json'],
+      ['a number no reader can hold', 200, '{"total":9007199254740993}', {}, 'not_json'],
+      ['a field for the prototype', 200, '{"__proto__":{"total":1}}', {}, 'not_json'],
+      ['a depth no answer has', 200, `${'['.repeat(40)}${']'.repeat(40)}`, {}, 'not_json'],
       ['more than the limit', 200, `"${'x'.repeat(5 * 1024 * 1024)}"`, {}, 'answer_too_large'],
     ])('takes %s for a failure', async (_what, status, body, headers, failure) => {
       const { client, requests } = await answering(status, body, headers)
@@ -210,6 +264,15 @@ describe('the service client', () => {
       await received
       expire()
       await expect(call).rejects.toMatchObject({ code: 'outcome_unknown', failure: 'timeout' })
+    })
+
+    it('leaves the tool call in doubt when a later request of it was not done', async () => {
+      const faults: Faults = {}
+      const { client } = await joined(faults)
+      const call = client(context({ operationId: 'op-22222222' }))
+      expect((await call(write)).status).toBe(200)
+      faults.failNext = 1
+      await expect(call(write)).rejects.toMatchObject({ code: 'outcome_unknown', failure: 'http_503' })
     })
 
     it('is not begun for a caller who has left', async () => {

@@ -1,8 +1,12 @@
 import { startService, type Note, type Service } from '../../src/demo/service/start.ts'
 import type { Faults } from '../../src/demo/service/faults.ts'
 import type { Region } from '../../src/demo/service/tenants.ts'
+import { outgoingGate, type GateSight, type Sleep } from '../../src/adapters/outgoing-gate.ts'
 import { serviceClient, type ServiceClient, type ServiceClientOptions } from '../../src/adapters/service-http.ts'
+import { defaultGuard } from '../../src/limits/guard.ts'
+import type { Clock } from '../../src/ports/clock.ts'
 import type { ToolContext } from '../../src/ports/tool.ts'
+import { testClock } from './clock.ts'
 
 export const serviceToken = 'gateway-credential-for-tests'
 
@@ -17,19 +21,28 @@ export async function aService(
 }
 
 /** A client towards some services. Pauses are written down, not waited for; deadlines never come. */
-export function aClient(byRegion: Readonly<Record<string, string>>, more: Partial<ServiceClientOptions> = {}) {
+export function aClient(
+  byRegion: Readonly<Record<string, string>>,
+  more: Partial<ServiceClientOptions> & { readonly clock?: Clock; readonly sight?: Partial<GateSight> } = {},
+) {
   const pauses: number[] = []
+  const { clock = testClock(), sight = {}, ...over } = more
+  const sleep: Sleep = async (ms, signal) => {
+    if (ms === defaultGuard.timeoutMs) await never(signal)
+    pauses.push(ms)
+  }
+  const { sleep: sleepOf = sleep, random = () => 0.5 } = over
+  const gate = outgoingGate({ clock, random, sleep: sleepOf, sight })
   const options: ServiceClientOptions = {
     services: { orders: byRegion, flags: byRegion, crm: byRegion },
     credential: () => serviceToken,
-    random: () => 0.5,
-    sleep: async (ms, signal) => {
-      if (ms === 10_000) await never(signal)
-      pauses.push(ms)
-    },
-    ...more,
+    random,
+    nowMs: clock.nowMs,
+    gate,
+    sleep: sleepOf,
+    ...over,
   }
-  return { client: serviceClient(options), pauses }
+  return { client: serviceClient(options), pauses, gate }
 }
 
 /** What a tool may use, towards these services and nowhere else. */

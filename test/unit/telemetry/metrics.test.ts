@@ -18,6 +18,7 @@ describe('the metrics page', () => {
     counted.watch({
       switches: () => ({ session: 1 }),
       breakers: () => ({ orders: 0 }),
+      queues: () => ({ orders: 3 }),
       lagS: () => ({ detector: 0.5 }),
     })
     counted.call(start, { ...facts, shown: { email: 2 } }, 1_500)
@@ -35,6 +36,9 @@ describe('the metrics page', () => {
     counted.delivery('console', 'delivered')
     counted.detected('loop-arrest', 3)
     counted.enforced('session', 7)
+    counted.heldBack('orders', 'breaker_open')
+    counted.queued('orders', 12)
+    counted.retry('orders', 'sent')
     const names = [...(await counted.text()).matchAll(/^# TYPE (\S+) (\S+)$/gm)].map(
       ([, name, type]) => `${name} ${type}`,
     )
@@ -57,6 +61,10 @@ describe('the metrics page', () => {
       'sluicegate_evidence_records_total counter',
       'sluicegate_policy_hits_total counter',
       'sluicegate_policy_shadow_total counter',
+      'sluicegate_service_held_back_total counter',
+      'sluicegate_service_queue_duration histogram',
+      'sluicegate_service_queue_length gauge',
+      'sluicegate_service_retries_total counter',
       'sluicegate_stage_duration histogram',
       'sluicegate_switches_engaged gauge',
     ])
