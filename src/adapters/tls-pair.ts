@@ -116,8 +116,8 @@ function certificatesIn(what: string, text: string, max: number, why: string[]):
 function keyIn(text: string, why: string[]): KeyObject | undefined {
   try {
     return createPrivateKey(text)
-  } catch (error) {
-    const encrypted = (error as { readonly code?: string }).code === 'ERR_MISSING_PASSPHRASE'
+  } catch {
+    const encrypted = /-----BEGIN ENCRYPTED|Proc-Type: 4,ENCRYPTED/.test(text)
     why.push(encrypted ? 'The key is encrypted; store it without a passphrase.' : 'There is no PEM key in key.')
     return undefined
   }

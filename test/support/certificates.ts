@@ -32,7 +32,9 @@ interface KeyPair {
   readonly privateKey: KeyObject
 }
 
-const ecKeys = (namedCurve = 'P-256'): KeyPair => generateKeyPairSync('ec', { namedCurve })
+export const ecKeys = (namedCurve = 'P-256'): KeyPair => generateKeyPairSync('ec', { namedCurve })
+export const rsaKeys = (modulusLength = 2048): KeyPair => generateKeyPairSync('rsa', { modulusLength })
+export const edKeys = (): KeyPair => generateKeyPairSync('ed25519')
 
 /** An authority of its own: nobody vouches for it. */
 export function authority(name: string, asked: Asked = {}): Authority {
