@@ -3,7 +3,7 @@ import { Agent, request } from 'node:https'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as after } from 'node:timers/promises'
-import { TLSSocket } from 'node:tls'
+import type { TLSSocket } from 'node:tls'
 import { X509Certificate } from 'node:crypto'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { authority, pairFiles, type Pair } from '../support/certificates.ts'
@@ -85,9 +85,9 @@ const printOf = ({ cert }: Pair) => new X509Certificate(cert).fingerprint256
 function startLoad() {
   const failed: string[] = []
   let count = 0
-  let stopped = false
+  const stop = new AbortController()
   const work = async () => {
-    while (!stopped) {
+    while (!stop.signal.aborted) {
       const ended = await call().then(({ status }) => (status === 200 ? '' : String(status)), String)
       if (ended !== '') failed.push(ended)
       count += 1
@@ -96,7 +96,7 @@ function startLoad() {
   const ended = Promise.all(Array.from({ length: workers }, work))
   return {
     async stop() {
-      stopped = true
+      stop.abort()
       await ended
       return { failed, count }
     },

@@ -2,7 +2,7 @@ import { chmodSync, mkdtempSync, renameSync, rmSync, symlinkSync, truncateSync, 
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as after } from 'node:timers/promises'
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import { systemClock } from '../../../src/adapters/clock-system.ts'
 import {
   tlsFiles,
@@ -17,7 +17,8 @@ const ours = authority('ours')
 const other = authority('other')
 
 const open: (() => void)[] = []
-afterEach(() => void open.splice(0).forEach((close) => close()))
+afterEach(() => void vi.useRealTimers())
+afterEach(() => open.splice(0).forEach((close) => close()))
 
 interface Bench {
   readonly directory: string
@@ -124,6 +125,24 @@ describe('a certificate in files', () => {
     pairFiles(directory, next)
     expect(await events(3)).toEqual(['loaded', 'refused', 'loaded'])
     expect(source.current().cert).toBe(next.cert)
+  })
+
+  it('is not judged while it changes: one file may be replaced after the other', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    const { source, told, files } = await bench()
+    const look = async () => {
+      vi.advanceTimersToNextTimer()
+      while (vi.getTimerCount() === 0) await new Promise((resolve) => setImmediate(resolve))
+    }
+    const next = ours.issue('gate')
+    writeFileSync(files.cert, next.cert)
+    await look()
+    writeFileSync(files.key, next.key)
+    await look()
+    expect(told).toHaveLength(1)
+    await look()
+    expect(told.map(({ kind }) => kind)).toEqual(['loaded', 'loaded'])
+    expect(source.current()).toMatchObject(next)
   })
 
   it('that was not valid yet is taken in once it is, though its files stand still', async () => {
