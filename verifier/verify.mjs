@@ -18,7 +18,7 @@ const vendor = 'application/vnd.sluicegate.'
 const words = (text) => new Set(text.split(/\s+/))
 const types = words(`stream.genesis stream.resume stream.close stream.gap key.introduce call.intent call.decision
   call.outcome call.unknown grant.issue kill.apply kill.release switch.enforced policy.load catalog.load config.load
-  certificate.load certificate.refused certificate.due
+  config.refused certificate.load certificate.refused certificate.due
   ticket.approved service.breaker alert export`)
 const fields = words(`v stream seq prev cp tsMs wallMs monoNs boot type traceId spanId parentSpanId session req tenant
   actor agentPlan tool grants decision limits idem args result dlp egress timing ext`)

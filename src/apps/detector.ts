@@ -9,6 +9,7 @@ import type { Clock } from '../ports/clock.ts'
 import type { EvidenceLog, StoredRecord } from '../ports/evidence-log.ts'
 import type { JsonObject } from '../ports/json.ts'
 import type { Meters } from '../telemetry/metrics.ts'
+import { alerting, type Tell } from './alerting.ts'
 import { countRecord } from './count.ts'
 import type { GatewayOptions } from './options.ts'
 import type { Switchboard } from './switchboard.ts'
@@ -39,6 +40,13 @@ export interface EmbeddedDetector {
   reactions(): readonly Reaction[]
   /** Resolves when every alert found so far has been handed to its sinks. */
   settled(): Promise<void>
+  /**
+   * Makes ready to follow by other rules. Throws when the rules cannot take over what has been learned; until the result is called,
+   * which judges the next record by them, nothing changes.
+   */
+  prepare(next: GatewayOptions['detector']): () => void
+  /** Tells of something that no rule was asked about. */
+  readonly tell: Tell
   snapshot(): JsonObject
   /** Stops, lets alerts on their way arrive for `closeTimeoutMs` at most, and closes the sinks. */
   close(): Promise<void>
@@ -53,8 +61,10 @@ const closeTimeoutMs = 5_000
  */
 export function embeddedDetector(parts: EmbeddedDetectorParts): EmbeddedDetector {
   const { clock } = parts
-  const { rules, stages, lists, baseline } = parts.options.detector
-  const fold = detector({ rules, stages, lists })
+  const { baseline } = parts.options.detector
+  const tell = alerting({ ...parts, sinks: () => parts.options.sinks })
+  let inForce = parts.options.detector
+  let fold = detector(inForce)
   if (baseline) fold.restore(baseline)
   const reactions: Reaction[] = []
   const pending = new Set<Promise<void>>()
@@ -70,11 +80,22 @@ export function embeddedDetector(parts: EmbeddedDetectorParts): EmbeddedDetector
     }
   }
 
-  function answer(finding: Finding, sinceNs: bigint): void {
-    const told = tell(parts, finding)
-      .catch(parts.fault)
-      .finally(() => pending.delete(told))
+  function counted(telling: Promise<void>): Promise<void> {
+    const told = telling.catch(parts.fault).finally(() => pending.delete(told))
     pending.add(told)
+    return told
+  }
+
+  /** A fold by other rules that knows what this one has learned, and which records it has judged. */
+  function heir(next: GatewayOptions['detector']): Detector {
+    const made = detector(next)
+    made.restore(fold.snapshot())
+    return made
+  }
+
+  function answer(finding: Finding, sinceNs: bigint): void {
+    const { alert, responses, skipped } = finding
+    void counted(tell(alert, { responses, skipped } as unknown as JsonObject))
     reactions.push(react(parts, finding, sinceNs))
     if (reactions.length > reactionsMax) reactions.shift()
   }
@@ -100,6 +121,15 @@ export function embeddedDetector(parts: EmbeddedDetectorParts): EmbeddedDetector
       failures === 0 ? undefined : `The detector failed ${failures} times; see the faults reported, then restart.`,
     reactions: () => reactions,
     settled,
+    tell: (alert, more) => counted(tell(alert, more)),
+    prepare(next) {
+      if (isSame(next, inForce)) return () => undefined
+      heir(next)
+      return () => {
+        fold = heir(next)
+        inForce = next
+      }
+    },
     snapshot: () => fold.snapshot(),
     async close() {
       clearInterval(timer)
@@ -108,6 +138,12 @@ export function embeddedDetector(parts: EmbeddedDetectorParts): EmbeddedDetector
       await within(closeTimeoutMs, Promise.allSettled(parts.options.sinks.map((sink) => sink.close())))
     },
   }
+}
+
+/** The same rules, lists and stages: nothing to take over. */
+function isSame(one: GatewayOptions['detector'], other: GatewayOptions['detector']): boolean {
+  const told = ({ rules, lists, stages }: GatewayOptions['detector']) => JSON.stringify([rules.digest, lists, stages])
+  return told(one) === told(other)
 }
 
 /** Resolves when the work is done, or after `timeoutMs`. */
@@ -145,30 +181,4 @@ function order(
   const ttlMs = Math.min(request.ttlMs, detectorTtlMaxMs)
   switchboard.engage({ ...request, kind, target, ttlMs }, issuedBy, id).catch(fault)
   return { id, kind, target }
-}
-
-/** The alert is evidence first; then every sink gets it. One that cannot deliver is counted, and the others still do. */
-async function tell(parts: EmbeddedDetectorParts, finding: Finding): Promise<void> {
-  const { alert } = finding
-  const ext = { ...alert, responses: finding.responses, skipped: finding.skipped } as unknown as JsonObject
-  await parts.log
-    .append({
-      type: 'alert',
-      ext,
-      ...(alert.tenant !== '' && { tenant: alert.tenant }),
-      ...(alert.session !== '' && { session: alert.session }),
-      ...(/^[0-9a-f]{32}$/.test(alert.trace) && { traceId: alert.trace }),
-    })
-    .catch(parts.fault)
-  await Promise.all(
-    parts.options.sinks.map(async (sink) => {
-      try {
-        await sink.deliver(alert)
-        parts.meters.delivery(sink.name, 'delivered')
-      } catch (error) {
-        parts.meters.delivery(sink.name, 'failed')
-        parts.fault(error)
-      }
-    }),
-  )
 }

@@ -6,20 +6,32 @@ import type { JsonObject } from '../ports/json.ts'
 import type { Tool } from '../ports/tool.ts'
 import type { GatewayOptions } from './options.ts'
 
-/** What is loaded, written down at start and after each reload. */
-export function loadEntries({
-  configDigest,
-  policy,
-  catalog,
-  detector,
-  egress,
-}: GatewayOptions): readonly EvidenceEntry[] {
-  const tools = catalog.list.map(({ definition }) => definition.name)
+/** What is loaded, written down at start. */
+export function loadEntries(options: GatewayOptions): readonly EvidenceEntry[] {
+  return [configEntry(options), policyEntry(options), catalogEntry(options)]
+}
+
+/** What a reload puts in force: of policy and catalog what is new, and last the configuration, which makes the others count. */
+export function changeEntries(before: GatewayOptions, next: GatewayOptions): readonly EvidenceEntry[] {
+  const [policy, catalog] = [policyEntry(next), catalogEntry(next)]
   return [
-    { type: 'config.load', ext: { digest: configDigest, egressHosts: Object.keys(egress.hosts ?? {}) } },
-    { type: 'policy.load', ext: { digest: policy.digest, rules: policy.rulesCount } },
-    { type: 'catalog.load', ext: { digest: catalog.digest, tools, detections: detector.rules.digest } },
+    ...(next.policy.digest === before.policy.digest ? [] : [policy]),
+    ...(JSON.stringify(catalog) === JSON.stringify(catalogEntry(before)) ? [] : [catalog]),
+    configEntry(next, { previous: before.configDigest, policy: next.policy.digest }),
   ]
+}
+
+function configEntry({ configDigest, egress }: GatewayOptions, more: JsonObject = {}): EvidenceEntry {
+  return { type: 'config.load', ext: { digest: configDigest, egressHosts: Object.keys(egress.hosts ?? {}), ...more } }
+}
+
+function policyEntry({ policy }: GatewayOptions): EvidenceEntry {
+  return { type: 'policy.load', ext: { digest: policy.digest, rules: policy.rulesCount } }
+}
+
+function catalogEntry({ catalog, detector }: GatewayOptions): EvidenceEntry {
+  const tools = catalog.list.map(({ definition }) => definition.name)
+  return { type: 'catalog.load', ext: { digest: catalog.digest, tools, detections: detector.rules.digest } }
 }
 
 /** A credential showed scopes that this gateway has never seen this actor hold. */

@@ -15,6 +15,7 @@ import type { LoadedConfig } from '../config/load.ts'
 import { builtIn, type Config, type SinkSection } from '../config/schema.ts'
 import { unknownRules, unknownTools } from '../config/unknown-names.ts'
 import { openRules, type RuleSet } from '../detection/check.ts'
+import { runExamples } from '../detection/examples.ts'
 import type { RuleFile } from '../detection/load.ts'
 import type { Lists } from '../detection/select.ts'
 import { verifySnapshot } from '../detection/snapshot.ts'
@@ -22,6 +23,7 @@ import { developmentIssuer } from '../identity/issuer.ts'
 import type { TrustedIssuer } from '../identity/token.ts'
 import { compilePolicy } from '../policy/compile.ts'
 import { placed } from '../policy/document.ts'
+import { judgeExamples } from '../policy/judge-examples.ts'
 import { readPolicies } from '../policy/read.ts'
 import type { AlertSink } from '../ports/alert-sink.ts'
 import type { JsonObject } from '../ports/json.ts'
@@ -31,6 +33,7 @@ import type { Tool } from '../ports/tool.ts'
 import { builtInAliases, catalog, toolNames } from '../tools/catalog.ts'
 import { builtInTools } from '../tools/built-in.ts'
 import { egressLists, spelled } from '../tools/egress-lists.ts'
+import { once, type Keep } from './kept.ts'
 import type { GatewayOptions } from './options.ts'
 import { credentials, secretsFor, type Secrets } from './secrets.ts'
 
@@ -51,6 +54,8 @@ export interface Surroundings {
   readonly report: (line: JsonObject) => void
   /** Tools beside the built-in ones. */
   readonly tools?: readonly Tool[]
+  /** Gives what was opened for the same words before. Absent: everything is opened anew. */
+  readonly keep?: Keep
 }
 
 /** Resolves a configuration into what a gateway is made of. Throws a `ConfigError` with every problem. */
@@ -59,10 +64,11 @@ export async function gatewayOptions(loaded: LoadedConfig, around: Surroundings)
   if (!config) throw new ConfigError(loaded.problems.map(placed))
   const offered = [...builtInTools, ...(around.tools ?? [])]
   const lists = listsOf(config)
-  const rules = detectionsOf(config, lists)
+  const rules = await detectionsOf(config, lists, around)
   refuseUnknown(config, offered, rules)
   const tools = toolsOf(config, offered)
-  const secrets = secretsFor(config, around)
+  const { keep = once } = around
+  const secrets = await keep('secrets', [config.mode, config.secrets], () => secretsFor(config, around))
   const tickets = config.tickets.file === undefined ? noTickets : await ticketsFile({ file: config.tickets.file })
   return {
     mode: config.mode,
@@ -95,7 +101,7 @@ export async function gatewayOptions(loaded: LoadedConfig, around: Surroundings)
       tools: Object.fromEntries(Object.entries(config.tools).map(([tool, { limits }]) => [tool, limits ?? {}])),
     },
     tickets,
-    detector: { rules, lists, stages: config.detector.stages, ...(await baselineOf(config, around.data)) },
+    detector: { rules, lists, stages: config.detector.stages, ...(await baselineOf(config, around)) },
     sinks: await Promise.all(config.alerts.sinks.map((sink, index) => sinkOf(sink, `alerts.sinks.${index}`, secrets))),
     telemetry: await telemetryOf(config, secrets),
     ...(config.admin.token && { adminToken: await secrets.open('admin.token', config.admin.token) }),
@@ -126,16 +132,37 @@ function aliasesFor(tools: readonly Tool[]): Readonly<Record<string, string>> {
   return Object.fromEntries(Object.entries(builtInAliases).filter(([, tool]) => names.has(tool)))
 }
 
+/** Rules that keep what their own examples promise. Those that ship keep theirs by themselves; other rules may well overrule them. */
 function policyOf({ policies }: LoadedConfig) {
   const builtin = policies.builtIn ? yamlFilesIn(shipped('policies')) : []
   const { rules, problems } = readPolicies([...builtin, ...policies.sources])
   if (problems.length > 0) throw new ConfigError(problems.map(placed))
+  const own = new Set(policies.sources.map(({ file }) => file))
+  const failed = judgeExamples(rules, { aliases: builtInAliases }).filter(
+    ({ passed, file }) => !passed && own.has(file),
+  )
+  if (failed.length > 0) throw new ConfigError(failed.map(brokenPromise))
   return compilePolicy(rules, { aliases: builtInAliases })
 }
 
-function detectionsOf({ detector }: Config, lists: Lists): RuleSet {
-  const files = detector.rules.flatMap((path) => yamlFilesIn(path === builtIn ? shipped('detections') : path))
-  return opened(files, lists)
+async function detectionsOf({ detector }: Config, lists: Lists, { keep = once }: Surroundings): Promise<RuleSet> {
+  const own = detector.rules.filter((path) => path !== builtIn).flatMap(yamlFilesIn)
+  const builtin = detector.rules.includes(builtIn) ? yamlFilesIn(shipped('detections')) : []
+  return keep('detections', [builtin, own, lists], () => proven(opened([...builtin, ...own], lists), own))
+}
+
+/** The same rules, once those of one's own do what their examples promise. */
+function proven(set: RuleSet, own: readonly RuleFile[]): RuleSet {
+  const rules = set.rules.filter((rule) => own.some(({ file }) => file === rule.file))
+  const failed = runExamples({ ...set, rules }).filter(({ ok }) => !ok)
+  if (failed.length > 0) throw new ConfigError(failed.map((one) => brokenPromise({ ...one, name: one.example })))
+  return set
+}
+
+type Failed = Readonly<Record<'file' | 'rule' | 'name', string>> & { readonly line: number; readonly message?: string }
+
+function brokenPromise({ file, line, rule, name, message = 'failed' }: Failed): string {
+  return `${file}:${line}: the example '${name}' of '${rule}' fails: ${message}`
 }
 
 /** Lists that rules refer to by name, in conditions and in `never`. */
@@ -168,13 +195,18 @@ function yamlFilesIn(path: string): readonly RuleFile[] {
   return names.sort().map((name) => ({ file: join(path, name), text: readFileSync(join(path, name), 'utf8') }))
 }
 
-async function issuersOf(config: Config, { data, report }: Surroundings): Promise<readonly TrustedIssuer[]> {
+async function issuersOf(
+  config: Config,
+  { data, report, keep = once }: Surroundings,
+): Promise<readonly TrustedIssuer[]> {
   const { issuers, maxTtlSeconds, audience } = config.auth
   const clock = systemClock()
   const fault = (message: unknown) => report({ level: 'error', fault: String(message) })
   const configured = issuers.map(async ({ issuer, jwks, algorithms, maxTtlSeconds: own }) => ({
     issuer,
-    keys: await issuerKeysFile({ file: jwks, algorithms, clock, fault }),
+    keys: await keep('issuer', [issuer, jwks, algorithms], () =>
+      issuerKeysFile({ file: jwks, algorithms, clock, fault }),
+    ),
     maxTtlSeconds: own ?? maxTtlSeconds,
   }))
   if (config.mode === 'production') return Promise.all(configured)
@@ -219,13 +251,17 @@ async function telemetryOf({ mode, telemetry }: Config, secrets: Secrets): Promi
 }
 
 /** What is normal, learned before: read only when a trusted key signed it. */
-async function baselineOf(config: Config, data: string): Promise<{ readonly baseline?: JsonObject }> {
-  const { baseline } = config.detector
+async function baselineOf(
+  { detector: { baseline }, evidence }: Config,
+  { data, keep = once }: Surroundings,
+): Promise<{ readonly baseline?: JsonObject }> {
   if (baseline === undefined) return {}
-  const keys = await openKeys(join(data, 'keys'), systemClock(), config.evidence.deployment)
-  const opened = verifySnapshot(JSON.parse(await readFile(baseline, 'utf8')), keys.trusted)
-  if (opened.kind === 'refused') throw new ConfigError([`${baseline}: ${opened.message}`])
-  return { baseline: opened.snapshot }
+  return keep('detector baseline', baseline, async () => {
+    const keys = await openKeys(join(data, 'keys'), systemClock(), evidence.deployment)
+    const opened = verifySnapshot(JSON.parse(await readFile(baseline, 'utf8')), keys.trusted)
+    if (opened.kind === 'refused') throw new ConfigError([`${baseline}: ${opened.message}`])
+    return { baseline: opened.snapshot }
+  })
 }
 
 async function sinkOf(sink: SinkSection, at: string, secrets: Secrets): Promise<AlertSink> {

@@ -1,6 +1,7 @@
 import { provenance } from '../detection/provenance.ts'
 import { grantWatch } from '../identity/grant-watch.ts'
 import type { Principal } from '../identity/principal.ts'
+import { steadyMs } from '../identity/token.ts'
 import type { CeilingsOf } from '../limits/ceilings.ts'
 import { limiter } from '../limits/limiter.ts'
 import type { EvidenceLog } from '../ports/evidence-log.ts'
@@ -13,7 +14,7 @@ import type { Switchboard } from './switchboard.ts'
 
 export interface GatewayServiceParts extends Omit<
   Lasting,
-  'digests' | 'limiter' | 'provenance' | 'watch' | 'enforced'
+  'steady' | 'digests' | 'limiter' | 'provenance' | 'watch' | 'enforced'
 > {
   /** What the first runtime is built from. */
   readonly options: GatewayOptions
@@ -36,6 +37,7 @@ export function gatewayService(parts: GatewayServiceParts): SwappableService {
   const keyed = digests(keys, clock)
   const lasting: Lasting = {
     ...parts,
+    steady: { monoNs: clock.monoNs, nowMs: steadyMs(clock) },
     digests: keyed,
     limiter: limiter({ clock, state, configured: none, lowered: loweredBy(switchboard), miscount: fault }),
     provenance: provenance({ sessionsMax: 10_000, hash: keyed.lasting }),

@@ -17,6 +17,7 @@ import type { GatewayService } from '../server/mcp.ts'
 import { meters as openMeters, type Meters } from '../telemetry/metrics.ts'
 import { observer, type TelemetryObserver } from '../telemetry/observe.ts'
 import { adminService } from './admin-service.ts'
+import { changes, type Changes } from './change.ts'
 import { measured } from './count.ts'
 import { embeddedDetector, type EmbeddedDetector } from './detector.ts'
 import { loadEntries } from './entries.ts'
@@ -34,6 +35,8 @@ export interface Gateway {
   readonly detector: EmbeddedDetector
   readonly switches: Switchboard
   readonly transport: Transport
+  /** Other options, while it runs. */
+  readonly changes: Changes
   /** Writes an entry of the gateway's own, such as an export, and resolves when it is durable. */
   readonly append: (entry: EvidenceEntry) => Promise<Receipt>
   /** Writes out pending spans. */
@@ -96,6 +99,7 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
     detector: watching,
     switches,
     transport: transport({ log, meters, report: options.report, fault }),
+    changes: changes({ ...shared, service, detector: watching, report: options.report }),
     append: (entry) => log.append(entry),
     flush: () => seen.flush(),
     close: () => open.disposeAsync(),

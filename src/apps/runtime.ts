@@ -30,6 +30,8 @@ import type { Switchboard } from './switchboard.ts'
 /** What lives as long as the process, whatever configuration says meanwhile: logs, state, counts and memories. */
 export interface Lasting {
   readonly clock: Clock
+  /** The wall clock, or where it would stand had nobody turned it back since the start: no reload makes an expired token young. */
+  readonly steady: Clock
   readonly keys: Keys
   readonly log: EvidenceLog
   readonly state: StateStore
@@ -51,7 +53,7 @@ export interface Runtime extends Pick<GatewayService, 'identify' | 'call' | 'too
 
 /** Builds a runtime aside: nothing of it is in force, and nothing that is in force changes. Throws when it cannot be built. */
 export function runtime(lasting: Lasting, options: GatewayOptions): Runtime {
-  const { clock, keys, log, switchboard, digests } = lasting
+  const { clock, log, switchboard, digests } = lasting
   const listed = directory(options.identity.principals)
   const hashKey = (tenant: string) => ({ id: 'h1', key: digests.tenantKey(tenant) })
   const scan = scanner({ hashKey })
@@ -63,7 +65,7 @@ export function runtime(lasting: Lasting, options: GatewayOptions): Runtime {
     registrableDomain,
     clean: (text) => scan.scan(text).count === 0,
   })
-  const identify = identifierOf({ clock, keys }, options, listed)
+  const identify = identifierOf(lasting, options, listed)
   const { stages, idempotency } = buildStages({
     options,
     clock,
@@ -112,10 +114,10 @@ const departingModes = {
   ip: 'pass' as const,
 }
 
-function identifierOf({ clock, keys }: Pick<Lasting, 'clock' | 'keys'>, options: GatewayOptions, listed: Directory) {
+function identifierOf({ steady, keys }: Lasting, options: GatewayOptions, listed: Directory) {
   const { issuers, audience, skewSec, local } = options.identity
   return identifier({
-    verifier: verifier({ issuers, audience, clock, skewSec, cacheMax: 10_000 }),
+    verifier: verifier({ issuers, audience, clock: steady, skewSec, cacheMax: 10_000 }),
     directory: listed,
     sessionKey: createSecretKey(keys.sessionKey),
     homeRegion: (tenant) => options.regions.tenants[tenant] ?? '',

@@ -9,7 +9,7 @@ import { UpstreamError } from '../ports/tool.ts'
 
 /** Every secret a gateway uses, opened. */
 export interface Secrets {
-  /** The secret a reference points to. Rejects, in a sentence without any part of it, when there is none to use now. */
+  /** The secret a reference points to; the same one for the same reference, before and after a reload. Rejects, in a sentence without any part of it, when there is none to use now. */
   open(name: string, ref: SecretRef): Promise<Secret>
   /** All that were opened, for metrics and `doctor`. */
   list(): readonly Secret[]
@@ -37,14 +37,15 @@ export function secretsFor(
 
 /** Follows references to secrets. The values stay with the adapters: nothing here copies one. */
 function openSecrets(options: SecretsOptions): Secrets {
-  const opened: Secret[] = []
+  const opened = new Map<string, Secret>()
   return {
     async open(name, ref) {
-      const secret = await resolved(options, name, ref)
-      opened.push(secret)
+      const key = JSON.stringify([name, ref])
+      const secret = opened.get(key) ?? (await resolved(options, name, ref))
+      opened.set(key, secret)
       return secret
     },
-    list: () => opened,
+    list: () => [...opened.values()],
     close: async () => {},
   }
 }

@@ -1,11 +1,13 @@
 import { systemClock } from '../adapters/clock-system.ts'
 import { tlsFiles } from '../adapters/tls-files.ts'
 import type { TlsSection } from '../config/tls-section.ts'
-import { listenAdmin } from '../server/admin.ts'
+import type { JsonObject } from '../ports/json.ts'
+import { listenAdmin, type AdminService } from '../server/admin.ts'
 import { listenHttp } from '../server/http.ts'
 import type { ListenerTls } from '../server/secure.ts'
 import type { Gateway } from './gateway.ts'
 import type { GatewayOptions } from './options.ts'
+import type { Reloads } from './reload.ts'
 
 /** Where a gateway can be reached. */
 export interface Addresses {
@@ -31,6 +33,8 @@ export interface ListenOptions {
     readonly hosts?: readonly string[]
     readonly tls?: TlsSection
   }
+  /** Lets operators see and reload the configuration. */
+  readonly reloads?: Reloads
   /** How often certificates are looked at, milliseconds. */
   readonly certificatesEveryMs?: number
 }
@@ -46,16 +50,20 @@ export async function listen(asked: ListenOptions): Promise<Addresses> {
   const opsTls = await tlsOf(held, asked, 'admin', opsFiles)
   const httpTls = await tlsOf(held, asked, 'listen', httpFiles)
   const admin = held.adopt(
-    await listenAdmin({ service: gateway.admin, ...ops, ...opsTls, token, fault }).catch(taken('admin', ops)),
+    await listenAdmin({ service: operated(asked), ...ops, ...opsTls, token, fault }).catch(taken('admin', ops)),
     (one) => one.close(),
   )
-  const scopes = options.catalog.list.flatMap(({ visibleWith }) => visibleWith)
   const mcp = await listenHttp({
     service: gateway.service,
     ...http,
     ...httpTls,
-    authorizationServers: options.identity.issuers.map(({ issuer }) => issuer),
-    scopes: [...new Set(scopes)].sort(),
+    // Read when asked for: a reload may have changed them.
+    get authorizationServers() {
+      return gateway.changes.now().identity.issuers.map(({ issuer }) => issuer)
+    },
+    get scopes() {
+      return scopesOf(gateway.changes.now())
+    },
     clock: systemClock(),
     fault,
   }).catch(taken('listen', http))
@@ -64,6 +72,27 @@ export async function listen(asked: ListenOptions): Promise<Addresses> {
     mcp: mcp.url,
     admin: admin.url,
     close: async () => void (await Promise.all([mcp.close(), open.disposeAsync()])),
+  }
+}
+
+function scopesOf({ catalog }: GatewayOptions): readonly string[] {
+  return [...new Set(catalog.list.flatMap(({ visibleWith }) => visibleWith))].sort()
+}
+
+/** What operators may see and do, with the configuration where there is one to read again. */
+function operated({ gateway, reloads }: ListenOptions): AdminService {
+  if (!reloads) return gateway.admin
+  return {
+    ...gateway.admin,
+    config: {
+      state: () => reloads.state() as unknown as JsonObject,
+      reload: () => reloads.reload(),
+    },
+    warnings() {
+      const { refused } = reloads.state()
+      if (!refused) return []
+      return [`The configuration was changed and refused; the old one is in force. ${refused.problems[0] ?? ''}`]
+    },
   }
 }
 

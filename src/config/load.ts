@@ -28,6 +28,8 @@ export interface LoadedConfig extends ParsedConfig {
   readonly policies: { readonly builtIn: boolean; readonly sources: readonly Source[] }
   /** SHA-256 over the configuration and every file it names, hex: what evidence records. */
   readonly digest: string
+  /** Files and directories whose change is a change of the configuration. */
+  readonly places: readonly string[]
 }
 
 /**
@@ -52,7 +54,7 @@ export function parseConfig(text: string, file: string, tools?: readonly string[
 /** Reads a configuration file and everything it names; `tools` as in `parseConfig`. Never throws: what cannot be read is a problem. */
 export function loadConfig(file: string, tools?: readonly string[]): LoadedConfig {
   const source = readSource(file)
-  if (typeof source === 'string') return nothing([{ file, line: 1, path: '', message: source }])
+  if (typeof source === 'string') return nothing([{ file, line: 1, path: '', message: source }], { file, text: '' })
   return resolve(parseConfig(source.text, file, tools), source)
 }
 
@@ -63,7 +65,7 @@ export function resolveConfig(text: string, file: string): LoadedConfig {
 
 function resolve(parsed: ParsedConfig, source: Source): LoadedConfig {
   const { config } = parsed
-  if (config === undefined) return nothing(parsed.problems, parsed.warnings)
+  if (config === undefined) return nothing(parsed.problems, source, parsed.warnings)
   const document = placedDocument(source.text, source.file)
   const at = (where: Path, message: string): Problem => problemAt(document, source.file, where, message)
   const baseline = readBaseline(config, at)
@@ -78,11 +80,18 @@ function resolve(parsed: ParsedConfig, source: Source): LoadedConfig {
     principals: principals.entries,
     policies: { builtIn: config.policies.includes(builtIn), sources: policies.sources },
     digest: digestOf(sources),
+    places: [source.file, ...named(config)],
   }
 }
 
-function nothing(problems: readonly Problem[], warnings: readonly Problem[] = []): LoadedConfig {
-  return { problems, warnings, principals: [], policies: { builtIn: false, sources: [] }, digest: digestOf([]) }
+function nothing(problems: readonly Problem[], source: Source, warnings: readonly Problem[] = []): LoadedConfig {
+  const policies = { builtIn: false, sources: [] }
+  return { problems, warnings, principals: [], policies, digest: digestOf([source]), places: [source.file] }
+}
+
+function named({ baseline, principals, policies, detector }: Config): readonly string[] {
+  const all = [baseline, ...principals, ...policies, ...detector.rules]
+  return all.filter((entry) => typeof entry === 'string' && entry !== builtIn) as readonly string[]
 }
 
 function placeOf(data: unknown, file: string): Place {

@@ -1,16 +1,13 @@
 import { randomBytes } from 'node:crypto'
-import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { stringify } from 'yaml'
 import { systemClock } from '../adapters/clock-system.ts'
-import { ConfigError, gatewayOptions, type Surroundings } from '../apps/from-config.ts'
-import { openGateway, type Gateway } from '../apps/gateway.ts'
-import type { GatewayOptions } from '../apps/options.ts'
+import type { Surroundings } from '../apps/from-config.ts'
+import { startConfigured, type Configured } from '../apps/start.ts'
 import { loadConfig, resolveConfig, type LoadedConfig } from '../config/load.ts'
 import { builtIn, type Config } from '../config/schema.ts'
 import type { ServiceSection } from '../config/sections.ts'
 import { defaultGuard } from '../limits/guard.ts'
-import { placed } from '../policy/document.ts'
 import { startService, type Note, type Service } from './service/start.ts'
 import { regions, tenants, type Region } from './service/tenants.ts'
 
@@ -22,32 +19,30 @@ export interface StartOptions extends Surroundings {
   readonly notes?: readonly Note[]
 }
 
-export interface Started {
-  readonly config: Config
-  readonly options: GatewayOptions
-  readonly gateway: Gateway
+export interface Started extends Configured {
   /** The bundled service APIs, by region; none when a file names others. */
   readonly services: Readonly<Partial<Record<Region, Service>>>
-  close(): Promise<void>
 }
 
 /** Opens a gateway as configured, or a development one; brings the bundled services up where the configuration asks for them. */
 export async function start(asked: StartOptions): Promise<Started> {
   await using held = new AsyncDisposableStack()
-  const loaded = asked.file === undefined ? developmentConfig(asked) : loadConfig(asked.file)
-  const { config } = loaded
-  if (!config) throw new ConfigError(loaded.problems.map(placed))
-  await mkdir(asked.data, { recursive: true, mode: 0o700 })
+  const { file } = asked
+  const loaded = file === undefined ? developmentConfig(asked) : loadConfig(file)
   const token = randomBytes(32).toString('hex')
-  const services: Started['services'] = config.services === builtIn ? await startServices(token, asked.notes ?? []) : {}
+  const bundled = loaded.config?.services === builtIn
+  const services: Started['services'] = bundled ? await startServices(token, asked.notes ?? []) : {}
   for (const service of Object.values(services)) held.defer(() => service.close())
-  const served = config.services === builtIn ? { ...config, services: sectionsFor(services) } : config
-  const environment = { ...asked.environment, [tokenVariable]: token }
-  const options = await gatewayOptions({ ...loaded, config: served }, { ...asked, environment })
-  const gateway = await openGateway(options)
-  held.defer(() => gateway.close())
+  const configured = await startConfigured({
+    ...asked,
+    environment: { ...asked.environment, [tokenVariable]: token },
+    loaded,
+    ...(file !== undefined && { reread: () => loadConfig(file) }),
+    complete: (config) => (config.services === builtIn ? { ...config, services: sectionsFor(services) } : config),
+  })
+  held.defer(() => configured.close())
   const open = held.move()
-  return { config: served, options, gateway, services, close: () => open.disposeAsync() }
+  return { ...configured, services, close: () => open.disposeAsync() }
 }
 
 const tokenVariable = 'SLUICEGATE_DEMO_SERVICE_TOKEN'

@@ -119,6 +119,7 @@ const others: Readonly<Partial<Record<EvidenceRecord['type'], string>>> = {
   'certificate.load': 'A certificate was put to use',
   'certificate.refused': 'A new certificate was refused and the old one kept',
   'certificate.due': 'A certificate was due for renewal',
+  'config.refused': 'A changed configuration was refused and the old one kept',
   export: 'Evidence was exported',
 }
 

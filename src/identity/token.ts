@@ -134,7 +134,7 @@ function untimely({ expMs, notBeforeMs }: Claims, nowMs: number, skewMs: number)
 }
 
 /** The wall clock, or where it would stand had nobody turned it back since the start: an expired token stays expired. */
-function steadyMs(clock: Clock): () => number {
+export function steadyMs(clock: Clock): () => number {
   const wallMs = clock.nowMs()
   const monoNs = clock.monoNs()
   return () => Math.max(clock.nowMs(), wallMs + Number((clock.monoNs() - monoNs) / 1_000_000n))

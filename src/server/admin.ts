@@ -6,6 +6,7 @@ import type { Engage, Release } from '../control/command.ts'
 import { OrderRefused, OrderRequest } from '../control/order.ts'
 import type { Json } from '../ports/json.ts'
 import { SecretUnavailable, type Secret } from '../ports/secret.ts'
+import { configRoutes, type ConfigDesk } from './admin-config.ts'
 import { readBody, sendJson } from './body.ts'
 import { hostProblem, loopbackHosts, loopbackOrigins, valuesOf, type HostRules } from './host-guard.ts'
 import { schemeOf, serverWith, type ListenerTls } from './secure.ts'
@@ -17,6 +18,10 @@ const ReleaseOrder = z.strictObject({ reason: z.string().min(1).max(512) })
 export interface AdminService {
   /** Problems that make the gateway unfit to serve, one sentence each; none when it is ready. */
   problems(): readonly string[]
+  /** What an operator should look at while the gateway serves on. */
+  warnings?(): readonly string[]
+  /** Absent where there is no configuration file to read again. */
+  readonly config?: ConfigDesk
   /** Prometheus text exposition. */
   metrics(): Promise<string>
   switches(): readonly Json[]
@@ -44,7 +49,8 @@ export interface AdminListener {
   close(): Promise<void>
 }
 
-interface Route {
+/** One thing the listener does. */
+export interface Route {
   readonly method: string
   readonly prefix: string
   /** Served without the token. */
@@ -138,12 +144,14 @@ function routes(service: AdminService): readonly Route[] {
       prefix: '/api/v1/switches/',
       handle: (request, response, id) => release(service, request, response, id),
     },
+    ...configRoutes(service.config),
   ]
 }
 
 function ready(service: AdminService, response: ServerResponse): void {
   const problems = service.problems()
-  sendJson(response, problems.length === 0 ? 200 : 503, { ready: problems.length === 0, problems })
+  const warnings = service.warnings?.() ?? []
+  sendJson(response, problems.length === 0 ? 200 : 503, { ready: problems.length === 0, problems, warnings })
 }
 
 async function metrics(service: AdminService, response: ServerResponse): Promise<void> {

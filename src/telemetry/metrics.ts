@@ -47,6 +47,8 @@ export interface Meters extends ServiceMeters {
   cut(reason: string): void
   /** Asked for at every scrape; call once. */
   watchCertificates(read: () => readonly CertificateGauge[]): void
+  /** One attempt to put a changed configuration in force. */
+  reload(result: 'loaded' | 'unchanged' | 'refused'): void
   /** Asked for at every scrape; call once. */
   watch(gauges: Gauges): void
   /** Everything as Prometheus text, format 0.0.4. */
@@ -85,6 +87,7 @@ export function meters(): Meters {
     ...reactionMeters(meter),
     ...transportMeters(meter),
     ...serviceMeters(meter),
+    ...configMeters(meter),
     watch: (gauges) => watch(meter, gauges),
     text: async () => serializer.serialize((await exporter.collect()).resourceMetrics),
     close: () => provider.shutdown(),
@@ -178,6 +181,18 @@ function transportMeters(meter: Meter): Pick<Meters, 'certificate' | 'cut' | 'wa
       const by = (of: 'ageS' | 'expiryS') => () => Object.fromEntries(read().map((one) => [names(one.name), one[of]]))
       gauge(meter, metric.certificateAge, label.certificate, by('ageS'))
       gauge(meter, metric.certificateExpiry, label.certificate, by('expiryS'))
+    },
+  }
+}
+
+function configMeters(meter: Meter): Pick<Meters, 'reload'> {
+  const reloads = counter(meter, metric.configReloads, '{reload}')
+  const fresh = meter.createGauge(metric.configInForce)
+  fresh.record(1)
+  return {
+    reload(result) {
+      reloads.add(1, { [label.result]: result })
+      fresh.record(result === 'refused' ? 0 : 1)
     },
   }
 }

@@ -127,6 +127,9 @@ export const metric = {
   certificateAge: 'sluicegate.certificate.age',
   certificateExpiry: 'sluicegate.certificate.expiry',
   cutConnections: 'sluicegate.connections.cut',
+  configReloads: 'sluicegate.config.reloads',
+  /** 1 while what was last read is what is in force, 0 after a change was refused. */
+  configInForce: 'sluicegate.config.in_force',
 } as const
 
 /** Labels of metrics. Tenants stand on counters only; actors, sessions and URLs stand on none. */

@@ -98,6 +98,7 @@ export async function openTestGateway(options: OpenOptions = {}): Promise<TestGa
     options: resolved,
     listen: { ...anyPort, hosts: [], origins: options.origins ?? [], ...options.listen },
     admin: { ...anyPort, ...options.admin },
+    ...(started.reloads && { reloads: started.reloads }),
     ...(options.certificatesEveryMs !== undefined && { certificatesEveryMs: options.certificatesEveryMs }),
   })
   const issuer = await issuerOf(data)

@@ -4,6 +4,7 @@ import { homedir } from 'node:os'
 import { join } from 'node:path'
 import type { Command } from 'commander'
 import type { Gateway } from '../../apps/gateway.ts'
+import type { Reloads } from '../../apps/reload.ts'
 import type { Started } from '../../demo/development.ts'
 import type { JsonObject } from '../../ports/json.ts'
 
@@ -28,6 +29,7 @@ export function serveCommand(program: Command): void {
 async function serve(asked: ServeOptions): Promise<void> {
   const output = asked.stdio ? protocolOnly() : process.stdout
   const stopped = stopSignal()
+  const hangUp = reloadSignal()
   const data = asked.data ?? (asked.stdio ? stateFolder() : '.sluicegate')
   const { start } = await import('../../demo/development.ts')
   const started = await start({
@@ -36,6 +38,7 @@ async function serve(asked: ServeOptions): Promise<void> {
     report: say,
     ...(asked.config !== undefined && { file: asked.config }),
   })
+  hangUp.tell(started.reloads)
   try {
     await readOnly(started.gateway, process.env['MCP_READ_ONLY'] === '1')
     await (asked.stdio ? stdio(started, asked, output, stopped) : http(started, data, stopped))
@@ -44,13 +47,18 @@ async function serve(asked: ServeOptions): Promise<void> {
   }
 }
 
-async function http({ gateway, options, config }: Started, data: string, stopped: Promise<void>): Promise<void> {
+async function http(
+  { gateway, options, config, reloads }: Started,
+  data: string,
+  stopped: Promise<void>,
+): Promise<void> {
   const { listen } = await import('../../apps/serve.ts')
   const addresses = await listen({
     gateway,
     options,
     listen: config.listen,
     admin: config.admin,
+    ...(reloads && { reloads }),
   })
   say({ ready: true, mcp: addresses.mcp, admin: addresses.admin, data })
   await stopped
@@ -121,6 +129,20 @@ function stopSignal(): Promise<void> {
       })
     }
   })
+}
+
+const nothingToReload = 'There is no configuration file, so there is nothing to reload. Start with --config.'
+
+/** SIGHUP reads the configuration again. One that comes while the gateway starts is answered once it has. */
+function reloadSignal(): { tell(reloads: Reloads | undefined): void } {
+  const started = Promise.withResolvers<Reloads | undefined>()
+  const again = async (): Promise<void> => {
+    const reloads = await started.promise
+    if (reloads) await reloads.reload()
+    else say({ level: 'warn', config: 'unchanged', message: nothingToReload })
+  }
+  process.on('SIGHUP', () => void again().catch((error: unknown) => say({ level: 'error', fault: String(error) })))
+  return { tell: started.resolve }
 }
 
 function say(line: JsonObject): void {

@@ -1,0 +1,104 @@
+import { basename } from 'node:path'
+import type { EvidenceEntry } from '../evidence/record.ts'
+import type { Clock } from '../ports/clock.ts'
+import type { EvidenceLog } from '../ports/evidence-log.ts'
+import type { JsonObject } from '../ports/json.ts'
+import type { Meters } from '../telemetry/metrics.ts'
+import { ownAlert } from './alerting.ts'
+import type { EmbeddedDetector } from './detector.ts'
+import { changeEntries } from './entries.ts'
+import type { SwappableService } from './gateway-service.ts'
+import type { GatewayOptions } from './options.ts'
+
+/** A change of configuration that was not taken over. */
+export interface RefusedChange {
+  /** Digest of what was refused. */
+  readonly digest: string
+  /** Everything that is wrong with it, one line each. */
+  readonly problems: readonly string[]
+}
+
+/** Puts other options in force while the gateway runs. */
+export interface Changes {
+  /** The options in force. */
+  now(): GatewayOptions
+  /**
+   * Builds everything aside, writes down that it is loaded, and only then puts it in force, whole. Rejects, with what was in force
+   * still in force, when it cannot be built or cannot be written down. One at a time.
+   */
+  change(next: GatewayOptions): Promise<void>
+  /** What was read again is what is in force. */
+  unchanged(): void
+  /** Evidence, an alert and a line for operators: a change was refused and the old configuration is in force. Never rejects. */
+  refused(change: RefusedChange): Promise<void>
+}
+
+export interface ChangesParts {
+  readonly service: SwappableService
+  readonly detector: EmbeddedDetector
+  readonly log: EvidenceLog
+  readonly meters: Meters
+  readonly clock: Clock
+  readonly report: (line: JsonObject) => void
+  readonly fault: (error: unknown) => void
+}
+
+export function changes(parts: ChangesParts): Changes {
+  const { service, detector, log, meters, clock, report } = parts
+  const unwritten = (error: unknown): undefined => {
+    parts.fault(error)
+  }
+  return {
+    now: () => service.options(),
+    async change(next) {
+      const before = service.options()
+      const built = service.build(next)
+      const judgeByNewRules = detector.prepare(next.detector)
+      for (const entry of changeEntries(before, next)) await log.append(entry)
+      // Nothing is awaited in between: no call and no record sees one without the other.
+      judgeByNewRules()
+      service.swap(built)
+      meters.reload('loaded')
+      report({ level: 'info', config: 'loaded', digest: next.configDigest, previous: before.configDigest })
+      void closeSinks(detector, before, next)
+    },
+    unchanged() {
+      meters.reload('unchanged')
+      report({ level: 'info', config: 'unchanged', digest: service.options().configDigest })
+    },
+    async refused({ digest, problems }) {
+      const inForce = service.options().configDigest
+      meters.reload('refused')
+      report({ level: 'error', config: 'refused', problems, digest, inForce })
+      const receipt = await log.append(refusedEntry(inForce, digest, problems)).catch(unwritten)
+      const alert = ownAlert({
+        rule: 'config_refused',
+        title: 'A changed configuration was refused',
+        severity: 'high',
+        summary: `A changed configuration was refused: ${problems.length} problems; the old one is in force`,
+        why: (problems[0] ?? 'It could not be used.').slice(0, 400),
+        runbook: 'docs/runbooks/config-refused.md',
+        entity: 'configuration',
+        ...(receipt && { receipt }),
+        atMs: clock.nowMs(),
+      })
+      void detector.tell(alert)
+    },
+  }
+}
+
+/** Most problems whose place is written down; the count says how many there were. */
+const placesMax = 32
+
+/** Where the problems are (`rules.yaml:8`, `evidence`), not what they say: a message may repeat what somebody wrote into the file. */
+function refusedEntry(inForce: string, digest: string, problems: readonly string[]): EvidenceEntry {
+  const places = problems.slice(0, placesMax).map((line) => basename(line.split(': ', 1)[0] ?? '').slice(0, 200))
+  return { type: 'config.refused', ext: { digest, inForce, problems: problems.length, places } }
+}
+
+/** Alerts that are on their way to a sink which is no longer named still arrive. */
+async function closeSinks(detector: EmbeddedDetector, before: GatewayOptions, next: GatewayOptions): Promise<void> {
+  await detector.settled()
+  const left = before.sinks.filter((sink) => !next.sinks.includes(sink))
+  await Promise.allSettled(left.map((sink) => sink.close()))
+}
