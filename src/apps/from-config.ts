@@ -100,6 +100,7 @@ export async function gatewayOptions(loaded: LoadedConfig, around: Surroundings)
       tenants: config.limits.tenants,
       tools: Object.fromEntries(Object.entries(config.tools).map(([tool, { limits }]) => [tool, limits ?? {}])),
     },
+    objectives: objectivesOf(config),
     tickets,
     detector: { rules, lists, stages: config.detector.stages, ...(await baselineOf(config, around)) },
     sinks: await Promise.all(config.alerts.sinks.map((sink, index) => sinkOf(sink, `alerts.sinks.${index}`, secrets))),
@@ -124,6 +125,11 @@ function toolsOf(config: Config, tools: readonly Tool[]): readonly Tool[] {
   return tools
     .filter(({ definition }) => config.tools[definition.name]?.enabled !== false)
     .map((tool) => ({ ...tool, costUsd: config.tools[tool.definition.name]?.costUsd ?? tool.costUsd }))
+}
+
+function objectivesOf({ tools }: Config): Readonly<Record<string, number>> {
+  const set = Object.entries(tools).flatMap(([tool, { p95Ms }]) => (p95Ms === undefined ? [] : [[tool, p95Ms / 1000]]))
+  return Object.fromEntries(set) as Readonly<Record<string, number>>
 }
 
 /** Aliases whose tool is switched off lead nowhere. */

@@ -88,8 +88,13 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   const watching = keep(embeddedDetector({ ...shared, options: live }))
   const gate = serviceGate({ clock, log, meters, report: options.report, fault })
   const services = keep(openServices(options, gate, clock))
-  meters.watch({ breakers: () => breakerLevels(gate), queues: () => gate.waiting() })
   const service = gatewayService({ ...shared, keys, state, services, observer: seen })
+  meters.watch({
+    switches: () => countsBy(switches.list().map(({ kind }) => kind)),
+    breakers: () => breakerLevels(gate),
+    queues: () => gate.waiting(),
+    objectives: () => service.options().objectives,
+  })
   for (const entry of loadEntries(options)) await log.append(entry)
   const open = held.move()
   return {
@@ -104,6 +109,10 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
     flush: () => seen.flush(),
     close: () => open.disposeAsync(),
   }
+}
+
+function countsBy(names: readonly string[]): Readonly<Record<string, number>> {
+  return Object.fromEntries([...new Set(names)].map((name) => [name, names.filter((other) => other === name).length]))
 }
 
 /** What parts that outlive a reload read of the configuration in force. */

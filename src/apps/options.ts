@@ -59,6 +59,8 @@ export interface GatewayOptions {
     readonly tenants: Readonly<Record<string, Limits>>
     readonly tools: Readonly<Record<string, Limits>>
   }
+  /** P95 objectives by tool, seconds. */
+  readonly objectives: Readonly<Record<string, number>>
   readonly tickets: TicketRegister
   readonly detector: {
     readonly rules: RuleSet

@@ -17,8 +17,10 @@ export interface InvokeParts {
   readonly forbids: Forbids
   readonly enforced: Enforced
   readonly reach: (call: Ready, region: string) => Reach
-  /** Longest a tool may take, milliseconds. */
+  /** Longest a tool may take, milliseconds. Then its signal is aborted. */
   readonly timeoutMs: number
+  /** How long an aborted tool has to say what became of its work, milliseconds. */
+  readonly graceMs?: number
 }
 
 /**
@@ -30,8 +32,9 @@ export function invoke(parts: InvokeParts): Stage<Ready, Invoked> {
     if (!isReady(call)) throw new Error('a gate passed without having done its work')
     const before = halted(parts, call)
     if (before) return before
-    const reach = parts.reach(call, call.region)
-    const ended = await attempt(parts, call, reach.context)
+    const late = new AbortController()
+    const reach = parts.reach({ ...call, signal: AbortSignal.any([call.signal, late.signal]) }, call.region)
+    const ended = await attempt(parts, call, reach.context, late)
     const after = ended.kind === 'pass' ? halted(parts, call) : undefined
     const verdict = after?.kind === 'refuse' ? ({ kind: 'fail', refusal: after.refusal } as const) : ended
     return withDeparted(verdict, reach.departed())
@@ -58,11 +61,16 @@ function withDeparted(verdict: Verdict<Invoked>, departed: Departed | undefined)
   return verdict.kind === 'pass' ? pass({ ...verdict.learned, ...left }) : { ...verdict, learned: left }
 }
 
-async function attempt(parts: InvokeParts, call: Ready, context: ToolContext): Promise<Verdict<Invoked>> {
+async function attempt(
+  parts: InvokeParts,
+  call: Ready,
+  context: ToolContext,
+  late: AbortController,
+): Promise<Verdict<Invoked>> {
   try {
-    return pass({ result: await withDeadline(call.checked.invoke(call.sent, context), parts.timeoutMs) })
+    return pass({ result: await withDeadline(call.checked.invoke(call.sent, context), parts, late) })
   } catch (error) {
-    if (error instanceof Late) return { kind: 'fail', refusal: late(call) }
+    if (error instanceof Late) return { kind: 'fail', refusal: tooLate(call) }
     const ending = endingOf(error)
     if (ending) return ending
     throw error
@@ -71,15 +79,33 @@ async function attempt(parts: InvokeParts, call: Ready, context: ToolContext): P
 
 class Late extends Error {}
 
-function withDeadline(work: Promise<ToolResult>, timeoutMs: number): Promise<ToolResult> {
-  let timer: NodeJS.Timeout
+/** How long an aborted tool has to say what became of its work, milliseconds, unless told otherwise. */
+const graceOfMs = 250
+
+/**
+ * At the deadline the tool's signal is aborted, so that nothing goes on in its name. What it says then still counts: a call
+ * that waited for a place was never sent, and one that is done is done. A tool that says nothing is left behind.
+ */
+async function withDeadline(
+  work: Promise<ToolResult>,
+  { timeoutMs, graceMs = graceOfMs }: InvokeParts,
+  late: AbortController,
+): Promise<ToolResult> {
+  let timer: NodeJS.Timeout | undefined
   const deadline = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(new Late('the tool took too long')), timeoutMs)
+    timer = setTimeout(() => {
+      late.abort(new DOMException('the tool took too long', 'TimeoutError'))
+      timer = setTimeout(() => reject(new Late('the tool took too long')), graceMs)
+    }, timeoutMs)
   })
-  return Promise.race([work, deadline]).finally(() => clearTimeout(timer))
+  try {
+    return await Promise.race([work, deadline])
+  } finally {
+    clearTimeout(timer)
+  }
 }
 
 /** A read that is late changed nothing; of anything else nobody knows. */
-function late({ checked }: Ready): Refusal {
+function tooLate({ checked }: Ready): Refusal {
   return failureOf(checked.effect === 'read' ? 'upstream_unavailable' : 'outcome_unknown', 'timeout')
 }

@@ -14,6 +14,8 @@ export interface Effort {
   /** Tells equal calls apart from different ones. */
   readonly argsKey: string
   readonly plan: PlanClaim
+  /** The tool is declared a poller. */
+  readonly polling?: boolean
   readonly atMs: number
 }
 
@@ -38,6 +40,7 @@ export function limit(limiter: Limiter, argsKey: (call: Received) => string): St
       costMicroUsd: Math.round((call.tool?.costUsd ?? 0) * 1e6),
       argsKey: argsKey(call),
       plan: call.plan,
+      ...(call.tool?.polling === true && { polling: true }),
       atMs: call.atMs,
     })
     return entry.ok

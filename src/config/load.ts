@@ -107,5 +107,5 @@ const knownKeys: readonly string[] = (
   'block principal deny enabled costUsd token file gateway deployment signing kind rules stages ' +
   'tls cert key ca issuedBy clientCert minVersion rotationDays mtls ' +
   'default lists sinks url path secret otlp headers spansFile traceTrust spanNaming environment provider ' +
-  'concurrency queue max waitMs timeoutMs breaker failures failureRate callsMin windowMs slowMs openMs openMaxMs'
+  'concurrency queue max waitMs timeoutMs breaker failures failureRate callsMin windowMs slowMs openMs openMaxMs p95Ms'
 ).split(' ')

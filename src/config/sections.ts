@@ -12,6 +12,8 @@ export interface ToolSection {
   readonly enabled: boolean
   readonly costUsd?: number
   readonly limits?: Limits
+  /** What 95 of 100 calls should not exceed, milliseconds. An objective to measure by; nothing is refused for it. */
+  readonly p95Ms?: number
 }
 
 export interface ServiceSection {
@@ -80,6 +82,7 @@ export const toolSection = z.strictObject({
   enabled: z.boolean().default(true),
   costUsd: z.number().min(0).max(10_000).exactOptional(),
   limits: Limits.exactOptional(),
+  p95Ms: z.int().min(1).max(60_000).exactOptional(),
 })
 
 /** Not a union: of two alternatives a union would tell neither problem, nor where it is. */

@@ -1,6 +1,7 @@
 import type { Denied } from '../call/outcome.ts'
 import { untilNextDayMs } from './budget.ts'
 import type { Fill } from './bucket.ts'
+import type { Cycle } from './cycle.ts'
 
 /** How long to wait for a place when nobody can know when one is free, milliseconds. */
 const placeWaitMs = 250
@@ -47,6 +48,16 @@ export function loopStopped(max: number, quietMs: number): Denied {
     code: 'loop_stopped',
     message: `This call was repeated more than ${max} times without success. Change it, or let it rest for ${seconds(quietMs)}.`,
     limit: { name: 'max_retries', max, resetMs: quietMs },
+    retryAfterMs: quietMs,
+  }
+}
+
+/** The same few calls come round and round. */
+export function cycleStopped({ period }: Cycle, max: number, quietMs: number): Denied {
+  return {
+    code: 'loop_stopped',
+    message: `The same ${period} calls were made in turn more than ${max} times. Do something else, or let them rest for ${seconds(quietMs)}.`,
+    limit: { name: 'max_cycles', max, resetMs: quietMs },
     retryAfterMs: quietMs,
   }
 }

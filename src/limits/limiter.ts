@@ -6,7 +6,8 @@ import type { StateStore } from '../ports/state-store.ts'
 import { buckets } from './bucket.ts'
 import { budgets, type Account, type Charge } from './budget.ts'
 import { accountOf, boundsOf, rateOf, stopRulesOf, type Bound, type CeilingsOf } from './ceilings.ts'
-import { budgetExhausted, concurrencyLimited, loopStopped, planTooDeep, rateLimited } from './denial.ts'
+import { cycleWatch, type Cycle, type CycleWatch } from './cycle.ts'
+import { budgetExhausted, concurrencyLimited, cycleStopped, loopStopped, planTooDeep, rateLimited } from './denial.ts'
 import { loopWatch, type Attempt, type Counts } from './loop.ts'
 import { slots } from './slots.ts'
 
@@ -23,8 +24,11 @@ export interface LimiterParts {
   readonly keysMax?: number
 }
 
-/** How long a repeated call must rest before its streak is forgotten, milliseconds. */
+/** How long a repeated call, or a session that goes in circles, must rest until that is forgotten, milliseconds. */
 const quietMs = 60_000
+
+/** Full turns that the same few calls may make, where `max_retries` does not allow more. */
+const turnsMax = 20
 
 /** Ends a call, once; later ends are ignored. `spentMicroUsd` is the true cost where it is not the tool's price: 0 when nothing ran. */
 export type Leave = (ended: 'ok' | 'not', spentMicroUsd?: number) => void
@@ -57,6 +61,7 @@ export function limiter(parts: LimiterParts): CallLimiter {
   const rates = buckets({ clock: parts.clock, keysMax })
   const places = slots({ keysMax })
   const loops = loopWatch({ clock: parts.clock, quietMs, principalsMax: keysMax, perPrincipalMax: 64 })
+  const cycles = cycleWatch({ clock: parts.clock, quietMs, sessionsMax: keysMax })
   const money = budgets({ state: parts.state, accountsMax: keysMax })
 
   function tooMuch(bounds: readonly Bound[]): Denied | undefined {
@@ -111,7 +116,7 @@ export function limiter(parts: LimiterParts): CallLimiter {
       if (denied) return { ok: false, limits: noteOf(claimed(effort), 0), denied }
       take(entering.bounds)
       const counts = loops.count(entering.attempt)
-      const stop = stopped(entering.bounds, counts)
+      const stop = stopped(entering.bounds, counts, turning(cycles, entering))
       if (stop) {
         giveBack(entering, false)
         return { ok: false, limits: noteOf(counts, 0), denied: stop }
@@ -130,11 +135,18 @@ function attemptOf({ principal, tenant, session, tool, argsKey, plan }: Effort):
   return { principal: JSON.stringify([tenant, principal]), session, call: `${tool} ${argsKey}`, plan }
 }
 
-function stopped(bounds: readonly Bound[], { planDepth, retry }: Counts): Denied | undefined {
+/** Declared pollers take no part: they may come back as often as they like. */
+function turning(cycles: CycleWatch, { attempt, effort }: Entering): Cycle | undefined {
+  if (effort.polling === true) return undefined
+  return cycles.next(JSON.stringify([attempt.principal, attempt.session]), attempt.call)
+}
+
+function stopped(bounds: readonly Bound[], { planDepth, retry }: Counts, cycle: Cycle | undefined): Denied | undefined {
   const { max_plan_depth, max_retries } = stopRulesOf(bounds)
   if (max_plan_depth !== undefined && planDepth > max_plan_depth) return planTooDeep(max_plan_depth)
   if (max_retries !== undefined && retry > max_retries) return loopStopped(max_retries, quietMs)
-  return undefined
+  const most = Math.max(turnsMax, max_retries ?? 0)
+  return cycle && cycle.turns > most ? cycleStopped(cycle, most, quietMs) : undefined
 }
 
 function noteOf(

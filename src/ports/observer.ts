@@ -49,6 +49,10 @@ export interface CallFacts {
   readonly idemKeyDigest?: string
   readonly budgetUsedUsd?: number
   readonly budgetLimitUsd?: number
+  /** What it was charged, where it ran. */
+  readonly costUsd?: number
+  /** Name of the limit that refused it. */
+  readonly limit?: string
   readonly outcome: 'ok' | 'refused' | 'failed'
   readonly code?: string
   readonly evidence?: { readonly stream: string; readonly seq: number }

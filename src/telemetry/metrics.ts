@@ -3,6 +3,8 @@ import { PrometheusExporter, PrometheusSerializer } from '@opentelemetry/exporte
 import { MeterProvider } from '@opentelemetry/sdk-metrics'
 import type { CallFacts, CallStart, Part } from '../ports/observer.ts'
 import { label, metric } from './names.ts'
+import { limitMeters } from './limit-meters.ts'
+import { objectiveMeters, type Objectives } from './objective-meters.ts'
 import { folded } from './series.ts'
 import { serviceMeters, type ServiceMeters } from './service-meters.ts'
 
@@ -14,6 +16,8 @@ interface Gauges {
   readonly breakers?: () => Readonly<Record<string, number>>
   /** Calls that wait for a place, by service. */
   readonly queues?: () => Readonly<Record<string, number>>
+  /** P95 objectives by tool, seconds. */
+  readonly objectives?: () => Objectives
   /** Seconds each consumer of evidence is behind. */
   readonly lagS?: () => Readonly<Record<string, number>>
 }
@@ -33,7 +37,6 @@ export interface Meters extends ServiceMeters {
   shadow(rule: string, decision: string, wouldBe: string): void
   egress(domain: string, sizeBytes: number): void
   egressBlocked(reason: string): void
-  cost(tenant: string, tool: string, usd: number): void
   authFailure(reason: string): void
   alert(rule: string, severity: string): void
   delivery(sink: string, result: 'delivered' | 'failed'): void
@@ -79,24 +82,33 @@ export function meters(): Meters {
   const provider = new MeterProvider({ readers: [exporter] })
   const serializer = new PrometheusSerializer(undefined, false, undefined, true, true)
   const meter = provider.getMeter('sluicegate')
+  const calls = callMeters(meter)
+  const limited = limitMeters(meter)
+  const objectives = objectiveMeters(meter)
   return {
     provider,
-    ...callMeters(meter),
+    ...calls,
+    call(start, facts, us) {
+      calls.call(start, facts, us)
+      limited(facts)
+      objectives.ended(start.tool, facts.outcome, us)
+    },
     ...ruleMeters(meter),
     ...evidenceMeters(meter),
     ...reactionMeters(meter),
     ...transportMeters(meter),
     ...serviceMeters(meter),
     ...configMeters(meter),
-    watch: (gauges) => watch(meter, gauges),
+    watch(gauges) {
+      watch(meter, gauges)
+      if (gauges.objectives) objectives.watch(gauges.objectives)
+    },
     text: async () => serializer.serialize((await exporter.collect()).resourceMetrics),
     close: () => provider.shutdown(),
   }
 }
 
-function callMeters(
-  meter: Meter,
-): Pick<Meters, 'call' | 'stage' | 'cost' | 'egress' | 'egressBlocked' | 'authFailure'> {
+function callMeters(meter: Meter): Pick<Meters, 'call' | 'stage' | 'egress' | 'egressBlocked' | 'authFailure'> {
   const operation = histogram(meter, metric.operation, operationS)
   const stage = histogram(meter, metric.stage, stageS)
   const calls = counter(meter, metric.calls, '{call}')
@@ -114,6 +126,7 @@ function callMeters(
     operation.record(us / 1e6, { [label.method]: 'tools/call', [label.tool]: tool, ...ending })
     const code = { [label.code]: facts.code ?? 'ok', [label.outcome]: facts.outcome }
     calls.add(1, { [label.tool]: tool, [label.tenant]: tenant, [label.decision]: facts.decision, ...code })
+    if (facts.costUsd !== undefined) cost.add(facts.costUsd, { [label.tenant]: tenant, [label.tool]: tool })
     count(facts.found, 'arguments', tenant)
     count(facts.shown, 'result', tenant)
   }
@@ -127,7 +140,6 @@ function callMeters(
   return {
     call,
     stage: (part, us) => stage.record(us / 1e6, { [label.stage]: part }),
-    cost: (tenant, tool, usd) => cost.add(usd, { [label.tenant]: tenants(tenant), [label.tool]: tools(tool) }),
     egress: (domain, sizeBytes) => size.add(sizeBytes, { [label.domain]: domains(domain) }),
     egressBlocked: (reason) => blocked.add(1, { [label.reason]: reason }),
     authFailure: (reason) => failures.add(1, { [label.reason]: reason }),

@@ -116,6 +116,13 @@ export const metric = {
   serviceRetries: 'sluicegate.service.retries',
   queueLength: 'sluicegate.service.queue.length',
   queueWait: 'sluicegate.service.queue.duration',
+  limitHits: 'sluicegate.limits.hit',
+  budgetUsed: 'sluicegate.budget.used',
+  budgetLimit: 'sluicegate.budget.limit',
+  objective: 'sluicegate.tool.objective',
+  p95: 'sluicegate.tool.p95',
+  objectiveCalls: 'sluicegate.tool.judged',
+  objectiveOver: 'sluicegate.tool.over_objective',
   switches: 'sluicegate.switches.engaged',
   alerts: 'sluicegate.alerts',
   deliveries: 'sluicegate.alert.deliveries',
@@ -132,7 +139,10 @@ export const metric = {
   configInForce: 'sluicegate.config.in_force',
 } as const
 
-/** Labels of metrics. Tenants stand on counters only; actors, sessions and URLs stand on none. */
+/**
+ * Labels of metrics. Tenants stand on counters, and with principals on budgets: those of 200 principals that have one. Sessions
+ * and URLs stand on none.
+ */
 export const label = {
   method: 'method',
   tool: 'tool',
@@ -153,6 +163,8 @@ export const label = {
   sink: 'sink',
   result: 'result',
   consumer: 'consumer',
+  limit: 'limit',
+  principal: 'principal',
   type: 'type',
   certificate: 'certificate',
 } as const

@@ -2,15 +2,15 @@ import { describe, expect, it, vi } from 'vitest'
 import type { Ready } from '../../../src/call/call.ts'
 import type { Halted } from '../../../src/call/halt.ts'
 import { invoke } from '../../../src/call/invoke.ts'
-import { ToolRefusal, UpstreamError, type Tool } from '../../../src/ports/tool.ts'
+import { ToolRefusal, UpstreamError, type Tool, type ToolResult } from '../../../src/ports/tool.ts'
 import { aReceipt, aTool, ready } from '../../support/calls.ts'
 
 const killed: Halted = { switchId: 'sw', kind: 'session', target: 't', code: 'session_killed', message: 'Stopped.' }
 
 function bench(forbids: () => Halted | undefined = () => undefined, timeoutMs = 1000) {
   const enforced = vi.fn()
-  const reach = () => ({ context: {} as never, departed: () => undefined })
-  const stage = invoke({ forbids, enforced, reach, timeoutMs })
+  const reach = ({ signal }: Ready) => ({ context: { signal } as never, departed: () => undefined })
+  const stage = invoke({ forbids, enforced, reach, timeoutMs, graceMs: 5 })
   return { enforced, run: async (call: Ready) => stage(call) }
 }
 
@@ -49,6 +49,38 @@ describe('invoke', () => {
       kind: 'fail',
       refusal: { denied: { code }, cause: 'timeout' },
     })
+  })
+
+  it('aborts the tool at its deadline, and takes what it says then for the end', async () => {
+    const ends: string[] = []
+    const slow = (effect: 'read' | 'write', end: (signal: AbortSignal) => Promise<ToolResult>) =>
+      ready(aTool({ effect, invoke: (_args, { signal }) => end(signal) }))
+    const stopped = (signal: AbortSignal) =>
+      new Promise<void>((resolve) =>
+        signal.addEventListener('abort', () => (ends.push((signal.reason as Error).name), resolve())),
+      )
+    const unsent = slow('write', async (signal) => {
+      await stopped(signal)
+      throw new UpstreamError('upstream_unavailable', 'timeout', 'Nothing was sent.', 300)
+    })
+    expect(await bench(undefined, 5).run(unsent)).toMatchObject({
+      kind: 'fail',
+      refusal: { denied: { code: 'upstream_unavailable', retryAfterMs: 300 } },
+    })
+    const done = slow('write', async (signal) => (await stopped(signal), { structured: { done: true } }))
+    expect(await bench(undefined, 5).run(done)).toMatchObject({
+      kind: 'pass',
+      learned: { result: { structured: { done: true } } },
+    })
+    expect(ends).toEqual(['TimeoutError', 'TimeoutError'])
+  })
+
+  it('does not abort a tool that is in time', async () => {
+    let seen: AbortSignal | undefined
+    const tool = aTool({ invoke: async (_args, { signal }) => ((seen = signal), { structured: {} }) })
+    await bench(undefined, 20).run(ready(tool))
+    await new Promise((resolve) => setTimeout(resolve, 40))
+    expect(seen?.aborted).toBe(false)
   })
 
   it('tells a service’s failure by its class, and a tool’s refusal as a refusal', async () => {

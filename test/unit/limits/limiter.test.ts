@@ -233,6 +233,52 @@ describe('the stop rules', () => {
     for (let n = 0; n < 5; n++) expect(await call({ principal: `agent:${n}` }, 'not')).toBe('ok')
   })
 
+  describe('stop the same few calls that come round and round', () => {
+    const turn = async (call: ReturnType<typeof bench>['call'], keys: string, more: Partial<Effort> = {}) => {
+      const codes = []
+      for (const argsKey of keys) codes.push(await call({ argsKey, ...more }))
+      return codes
+    }
+    const round = (keys: string, turns: number) => keys.repeat(turns)
+    const fast = { principal: { rpm: 1_000_000, burst: 100_000 } }
+
+    it.each(['AB', 'AAB', 'ABCDEFGH'])('%s, with success and whatever the agent claims', async (keys) => {
+      const { call } = bench(fast)
+      const codes = await turn(call, round(keys, 20), { plan: { retry: 0, depth: 1 } })
+      expect(codes).toEqual(codes.map(() => 'ok'))
+      expect((await turn(call, round(keys, 2))).includes('loop_stopped')).toBe(true)
+    })
+
+    it('and let them go on after the pause they ask for, or after something else', async () => {
+      const { call, enter, clock } = bench(fast)
+      await turn(call, round('AB', 20))
+      const denied = deniedOf(await enter({ argsKey: 'A' }))
+      expect(denied).toMatchObject({ code: 'loop_stopped', limit: { name: 'max_cycles', max: 20, resetMs: 60_000 } })
+      expect(await turn(call, 'CAB')).toEqual(['ok', 'ok', 'ok'])
+      await turn(call, round('AB', 30))
+      clock.advance(denied?.retryAfterMs ?? 0)
+      expect(await turn(call, round('AB', 20))).toEqual(Array.from({ length: 40 }, () => 'ok'))
+    })
+
+    it('but not one call again and again, nor declared pollers, nor nine calls in turn, nor another session’s', async () => {
+      const { call } = bench(fast)
+      const all = [
+        ...(await turn(call, round('A', 100))),
+        ...(await turn(call, round('AB', 60), { polling: true })),
+        ...(await turn(call, round('ABCDEFGHI', 30))),
+        ...(await turn(call, round('AB', 20), { session: 's2' })),
+        ...(await turn(call, round('AB', 20), { session: 's3' })),
+      ]
+      expect(all).toEqual(all.map(() => 'ok'))
+    })
+
+    it('as often as max_retries allows, where that is more', async () => {
+      const { call } = bench({ principal: { ...fast.principal, max_retries: 50 } })
+      expect(await turn(call, round('AB', 50))).toEqual(Array.from({ length: 100 }, () => 'ok'))
+      expect(await call({ argsKey: 'A' })).toBe('loop_stopped')
+    })
+  })
+
   it('count the different steps of a plan, whatever depth the agent claims', async () => {
     const { call, enter } = bench({ principal: { max_plan_depth: 3 } })
     const plan = { id: 'p', step: 1, depth: 1 }
