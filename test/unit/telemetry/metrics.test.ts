@@ -53,6 +53,7 @@ describe('the metrics page', () => {
       'sluicegate_budget_limit gauge',
       'sluicegate_budget_used gauge',
       'sluicegate_calls_total counter',
+      'sluicegate_config_in_force gauge',
       'sluicegate_cost_total counter',
       'sluicegate_detect_duration histogram',
       'sluicegate_detector_lag gauge',
