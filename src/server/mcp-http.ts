@@ -10,6 +10,7 @@ import { deliver } from './deliver.ts'
 import { valuesOf } from './host-guard.ts'
 import type { Exchange } from './mcp.ts'
 import { idOf, isInitialize, modernVersionOf, paramsOf, versionOf } from './message.ts'
+import { eraOf, messageProblem } from './message-rules.ts'
 import { clientOf } from './meta.ts'
 import { idleMsMax, type McpSession, type McpSessions } from './sessions.ts'
 import { certThumbOf } from './peer.ts'
@@ -100,8 +101,9 @@ async function postBody(request: IncomingMessage, response: ServerResponse): Pro
   if (bytes === undefined) return sendTooLarge(response)
   const parsed = parseStrict(bytes)
   if (!parsed.ok) return refuse(400, -32700, `Parse error: ${parsed.why}`)
-  if (!Array.isArray(parsed.value)) return parsed.value
-  return refuse(400, -32600, 'Batches are not served. Send one message per request.')
+  const problem = messageProblem(parsed.value, eraOf(parsed.value, valuesOf(request, 'mcp-protocol-version')[0]))
+  if (!problem) return parsed.value
+  return void sendRpcError(response, 400, problem, idOf(parsed.value))
 }
 
 function sendTooLarge(response: ServerResponse): undefined {

@@ -18,14 +18,17 @@ export const isInitialize = (message: Json): boolean => methodOf(message) === 'i
 /** The id to answer under; null for a notification or an id of the wrong type. */
 export function idOf(message: Json): Json {
   const id = field(message, 'id')
-  return typeof id === 'string' || typeof id === 'number' ? id : null
+  return typeof id === 'string' || Number.isSafeInteger(id) ? (id as string | number) : null
 }
 
 export const paramsOf = (message: Json): Json | undefined => field(message, 'params')
 
+/** Where a stateless request says which revision it speaks. */
+export const versionKey = 'io.modelcontextprotocol/protocolVersion'
+
 /** The revision a stateless request names in `_meta`; requests of the 2025 revisions name none. */
 export function modernVersionOf(message: Json): string | undefined {
-  return textField(field(paramsOf(message), '_meta'), 'io.modelcontextprotocol/protocolVersion')?.slice(0, 32)
+  return textField(field(paramsOf(message), '_meta'), versionKey)?.slice(0, 32)
 }
 
 /** The revision, or the last one that opened with `initialize`. */

@@ -4,6 +4,8 @@ import { setImmediate as turn } from 'node:timers/promises'
 import type { Readable, Writable } from 'node:stream'
 import { isJsonObject, type Json } from '../ports/json.ts'
 import type { Credential } from '../call/call.ts'
+import { eraOf, messageProblem } from './message-rules.ts'
+import { idOf, methodOf, modernVersionOf } from './message.ts'
 import { clientOf } from './meta.ts'
 import { mcpServer, type Exchange, type GatewayService } from './mcp.ts'
 import { messageLimits, parseStrict } from './strict-json.ts'
@@ -60,6 +62,8 @@ export async function listenStdio(options: StdioOptions): Promise<StdioListener>
 
 interface Seen {
   protocolVersion: string
+  /** The stateless revision this connection has spoken beyond asking what is served; from then on every request names one. */
+  pinned?: string
   client?: string
 }
 
@@ -90,7 +94,8 @@ function lineTransport({ input, output, fault }: StdioOptions): {
     if (line.length === 0) return
     const parsed = parseStrict(line)
     if (!parsed.ok) return void refuse(output, -32700, `Parse error: ${parsed.why}`)
-    if (!isJsonObject(parsed.value)) return void refuse(output, -32600, 'Send one message per line.')
+    const problem = messageProblem(parsed.value, eraOf(parsed.value, seen.pinned))
+    if (problem) return void refuse(output, problem.code, problem.message, idOf(parsed.value))
     note(seen, parsed.value)
     transport.onmessage?.(parsed.value as unknown as JSONRPCMessage)
   }
@@ -100,6 +105,8 @@ function lineTransport({ input, output, fault }: StdioOptions): {
 
 /** What the client says of itself when the connection opens. */
 function note(seen: Seen, message: Json): void {
+  const modern = modernVersionOf(message)
+  if (modern !== undefined && methodOf(message) !== 'server/discover') seen.pinned ??= modern
   if (!isJsonObject(message) || message['method'] !== 'initialize' || !isJsonObject(message['params'])) return
   const { protocolVersion, clientInfo } = message['params']
   if (typeof protocolVersion === 'string') seen.protocolVersion = protocolVersion.slice(0, 32)
@@ -107,8 +114,8 @@ function note(seen: Seen, message: Json): void {
   if (client !== undefined) seen.client = client
 }
 
-function refuse(output: Writable, code: number, message: string): Promise<void> {
-  return writeLine(output, { jsonrpc: '2.0', id: null, error: { code, message } })
+function refuse(output: Writable, code: number, message: string, id: Json = null): Promise<void> {
+  return writeLine(output, { jsonrpc: '2.0', id, error: { code, message } })
 }
 
 function writeLine(output: Writable, message: unknown): Promise<void> {

@@ -5,7 +5,8 @@ export interface JsonLimits {
   readonly sizeBytesMax: number
   readonly depthMax: number
   readonly keysMax: number
-  readonly stringLengthMax: number
+  /** Of the text itself, in UTF-8, whatever its spelling. */
+  readonly stringBytesMax: number
   readonly itemsMax: number
 }
 
@@ -13,7 +14,7 @@ export const messageLimits: JsonLimits = {
   sizeBytesMax: 1024 * 1024,
   depthMax: 32,
   keysMax: 1000,
-  stringLengthMax: 300 * 1024,
+  stringBytesMax: 256 * 1024,
   itemsMax: 10_000,
 }
 
@@ -21,8 +22,8 @@ export type Parsed = { readonly ok: true; readonly value: Json } | { readonly ok
 
 /**
  * Parses one JSON text (RFC 8259) and refuses what two readers could read differently: ill-formed UTF-8, duplicate
- * keys, `__proto__`, lone surrogates, integers beyond 2^53, numbers that do not survive a round trip, and anything
- * beyond the limits. `JSON.parse` alone keeps the last duplicate and rounds.
+ * keys, `__proto__` and `constructor.prototype`, lone surrogates, integers beyond 2^53, numbers that do not survive a
+ * round trip, and anything beyond the limits. `JSON.parse` alone keeps the last duplicate and rounds.
  */
 export function parseStrict(bytes: Uint8Array, limits: JsonLimits = messageLimits): Parsed {
   if (bytes.byteLength > limits.sizeBytesMax) return refused('the message is too large')
@@ -45,7 +46,19 @@ export function parseStrict(bytes: Uint8Array, limits: JsonLimits = messageLimit
 
 const refused = (why: string): Parsed => ({ ok: false, why })
 
-const [quote, backslash, openList, openObject, endList, endObject] = Buffer.from('"\\[{]}')
+const quote = 34
+const backslash = 92
+const openList = 91
+const endList = 93
+const openObject = 123
+const endObject = 125
+const comma = 44
+const minus = 45
+const plus = 43
+const dot = 46
+const zero = 48
+const nine = 57
+const exponent = 101
 
 /** Whether brackets outside strings nest no deeper than allowed. Read from the bytes: `JSON.parse` would build it all first. */
 function isShallow(bytes: Uint8Array, depthMax: number): boolean {
@@ -61,76 +74,117 @@ function isShallow(bytes: Uint8Array, depthMax: number): boolean {
   return depth <= depthMax
 }
 
+/** An object or an array that has begun. */
 interface Level {
-  /** Keys seen, for an object; absent for an array. */
-  readonly keys?: Set<string>
-  count: number
+  readonly isObject: boolean
+  /** True for the value of a field `constructor`. */
+  readonly ofConstructor: boolean
+  /** Commas so far. */
+  commas: number
   expectsKey: boolean
+  /** The last key, whose value comes next. */
+  key: string | undefined
+  /** All keys, once there are two: most objects of a hostile million have one or none. */
+  keys: Set<string> | undefined
 }
 
 /** Walks a text that is known to be JSON, and says what is ambiguous or too big in it. */
 function ambiguity(text: string, limits: JsonLimits): string | undefined {
   const levels: Level[] = []
-  let at = 0
-  while (at < text.length) {
-    const char = text[at] as string
-    const level = levels.at(-1)
-    if (char === '"') {
+  let level: Level | undefined
+  for (let at = 0; at < text.length;) {
+    const code = text.charCodeAt(at)
+    if (code === quote) {
       const end = endOfString(text, at)
       const why = judgeString(text.slice(at, end), level, limits)
       if (why !== undefined) return why
       at = end
-      continue
-    }
-    if (char === '{' || char === '[') {
-      levels.push(char === '{' ? { keys: new Set(), count: 0, expectsKey: true } : { count: 0, expectsKey: false })
-    } else if (char === '}' || char === ']') levels.pop()
-    else if (char === ',' && level) {
-      level.expectsKey = level.keys !== undefined
-      level.count += 1
-      if (level.count >= limits.itemsMax) return 'the message holds too many items'
-    } else if (char === '-' || (char >= '0' && char <= '9')) {
-      const number = numberAt(text, at)
-      const why = judgeNumber(number)
+    } else if (code === minus || (code >= zero && code <= nine)) {
+      const end = endOfNumber(text, at)
+      const why = judgeNumber(text, at, end)
       if (why !== undefined) return why
-      at += number.length
-      continue
+      at = end
+    } else {
+      if (code === openObject || code === openList) levels.push((level = levelAt(code === openObject, level)))
+      else if (code === endObject || code === endList) {
+        levels.pop()
+        level = levels.at(-1)
+      } else if (code === comma && level) {
+        level.expectsKey = level.isObject
+        level.commas += 1
+        if (level.commas >= limits.itemsMax) return 'the message holds too many items'
+      }
+      at += 1
     }
-    at += 1
   }
   return undefined
 }
 
+function levelAt(isObject: boolean, around: Level | undefined): Level {
+  const ofConstructor = isObject && around?.key === 'constructor'
+  return { isObject, ofConstructor, commas: 0, expectsKey: isObject, key: undefined, keys: undefined }
+}
+
 function endOfString(text: string, start: number): number {
   let at = start + 1
-  while (text[at] !== '"') at += text[at] === '\\' ? 2 : 1
+  for (let code = text.charCodeAt(at); code !== quote; code = text.charCodeAt(at)) at += code === backslash ? 2 : 1
   return at + 1
 }
 
 function judgeString(token: string, level: Level | undefined, limits: JsonLimits): string | undefined {
-  if (token.length > limits.stringLengthMax) return 'a string is too long'
   const text = token.includes('\\') ? (JSON.parse(token) as string) : token.slice(1, -1)
+  if (text.length * 3 > limits.stringBytesMax && Buffer.byteLength(text) > limits.stringBytesMax)
+    return 'a string is too long'
   if (!text.isWellFormed()) return 'a string holds a lone surrogate'
-  if (!level?.keys || !level.expectsKey) return undefined
+  return level?.expectsKey ? judgeKey(text, level, limits) : undefined
+}
+
+function judgeKey(key: string, level: Level, limits: JsonLimits): string | undefined {
   level.expectsKey = false
-  if (text === '__proto__') return 'the field __proto__ is not allowed (unknown field)'
-  if (level.keys.has(text)) return 'a field appears twice'
-  level.keys.add(text)
-  return level.keys.size > limits.keysMax ? 'an object holds too many fields' : undefined
+  if (key === '__proto__') return 'the field __proto__ is not allowed (unknown field)'
+  if (key === 'prototype' && level.ofConstructor) return 'the field constructor.prototype is not allowed'
+  if (level.key !== undefined) {
+    level.keys ??= new Set([level.key])
+    if (level.keys.has(key)) return 'a field appears twice'
+    level.keys.add(key)
+    if (level.keys.size > limits.keysMax) return 'an object holds too many fields'
+  }
+  level.key = key
+  return undefined
 }
 
-function numberAt(text: string, start: number): string {
-  let end = start + 1
-  while (end < text.length && '+-.eE0123456789'.includes(text[end] as string)) end += 1
-  return text.slice(start, end)
+function endOfNumber(text: string, start: number): number {
+  let at = start + 1
+  for (let code = text.charCodeAt(at); isNumeric(code); code = text.charCodeAt(at)) at += 1
+  return at
 }
 
-function judgeNumber(token: string): string | undefined {
+const isNumeric = (code: number): boolean =>
+  (code >= zero && code <= nine) || code === dot || code === minus || code === plus || (code | 32) === exponent
+
+/** Fifteen significant digits always survive (IEEE 754, DBL_DIG); what is longer or has an exponent is tried. */
+function judgeNumber(text: string, start: number, end: number): string | undefined {
+  const token = text.slice(start, end)
+  if (token.length < 16 && !/e/i.test(token)) return undefined
   const number = Number(token)
   if (!Number.isFinite(number)) return 'a number is too large'
   // 1e300 is an integer too: no canonical form can carry it, however it is spelled.
   if (Number.isInteger(number) && !Number.isSafeInteger(number)) return 'an integer is beyond 2^53'
-  if (!/^-?[0-9]+$/.test(token) && number !== 0 && token.replace(/[^0-9]/g, '').length > 40)
-    return 'a number has too many digits'
-  return undefined
+  return decimal(token) === decimal(String(number)) ? undefined : 'a number has more digits than can be kept'
+}
+
+/** One text for one value: its significant digits and the power of ten of the last one. */
+function decimal(token: string): string {
+  const [, sign = '', whole = '', part = '', power = '0'] =
+    /^(-?)([0-9]+)(?:\.([0-9]+))?(?:[eE]([+-]?[0-9]+))?$/.exec(token) ?? []
+  const digits = (whole + part).replace(/^0+/, '')
+  const kept = withoutZeros(digits)
+  return kept === '' ? '0' : `${sign}${kept}e${Number(power) - part.length + digits.length - kept.length}`
+}
+
+/** Without the zeros at its end, in one pass: a pattern would look again from each of a long run of zeros. */
+function withoutZeros(digits: string): string {
+  let end = digits.length
+  while (digits[end - 1] === '0') end -= 1
+  return digits.slice(0, end)
 }

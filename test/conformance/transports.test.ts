@@ -376,7 +376,7 @@ describe('MCP over stdio', () => {
 
   it('refuses a batch, and a line of more than 1 MiB, and goes on', async () => {
     say(JSON.stringify([legacyCall('orders.export', week)]))
-    await server.line('stdout', (line) => line.includes('Send one message per line'))
+    await server.line('stdout', (line) => line.includes('one message at a time'))
     say(JSON.stringify(legacyCall('flag.set', { name: 'x'.repeat(1024 * 1024) }, 'long')))
     await server.line('stdout', (line) => line.includes('at most 1 MiB'))
     say(JSON.stringify(legacyCall('nothing.there', {}, 'after')))
