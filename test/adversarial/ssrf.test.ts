@@ -1,15 +1,14 @@
 import { once } from 'node:events'
-import { existsSync, readFileSync } from 'node:fs'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
-import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { undiciEgress, type EgressOptions } from '../../src/adapters/egress-undici.ts'
 import { ToolRefusal, UpstreamError, type ToolContext, type Departed } from '../../src/ports/tool.ts'
-import { notPublic } from '../../src/tools/address.ts'
 import { domainOf } from '../../src/tools/egress.ts'
 import { webFetchSafe } from '../../src/tools/web-fetch-safe.ts'
+import { tryEgress, type EgressRow } from '../../scripts/corpora/egress.ts'
+import { corporaFolder, rowsOf } from '../../scripts/corpora/rows.ts'
 import { connectRecorder, stubResolver, type ConnectRecorder } from '../support/connect-recorder.ts'
 
 type Handler = (request: IncomingMessage, response: ServerResponse) => void
@@ -328,96 +327,14 @@ describe('an answer', () => {
   })
 })
 
-interface Row {
-  readonly id: string
-  readonly url: string
-  readonly base?: string
-  readonly host?: string
-  readonly dns?: { readonly A: readonly string[] }
-  readonly expect: 'block' | 'allow' | 'either'
-}
+const folder = corporaFolder()
 
-const file = join(process.env['SLUICEGATE_CORPORA'] ?? '', 'attacks', 'ssrf_urls.jsonl')
-const present = process.env['SLUICEGATE_CORPORA'] !== undefined && existsSync(file)
-
-describe('the collected URLs', () => {
-  const rows = present
-    ? readFileSync(file, 'utf8')
-        .trim()
-        .split('\n')
-        .map((line) => JSON.parse(line) as Row)
-    : []
-  /** A host that neither DNS nor IP can hold counts nowhere. */
-  const odd = ({ host = '' }: Row) =>
-    notPublic(host.replace(/^\[|\]$/g, '')) === 'not an address' && !/^([a-z0-9_-]+\.)*[a-z0-9_-]+\.?$/i.test(host)
-
-  if (!present) {
-    it('are tried', (context) => {
-      process.stderr.write('skipped: no corpora (set SLUICEGATE_CORPORA)\n')
-      context.skip('no corpora (set SLUICEGATE_CORPORA)')
-    })
-  }
-
-  it.runIf(present)('open no socket to a must-block address, directly', async () => {
-    const leaks: string[] = []
-    for (const row of rows.filter((row) => row.expect === 'block')) {
-      const { opened } = await tryRow(row)
-      if (opened.length > 0) leaks.push(row.id)
-    }
+describe.skipIf(folder === undefined)('the collected URLs (skipped without corpora: set SLUICEGATE_CORPORA)', () => {
+  it('open no socket they must not, directly, as a Location, behind any redirect and with an answer that changes', async () => {
+    const { mustBlock, mustAllow, reached, leaks } = await tryEgress(rowsOf<EgressRow>(folder ?? '', 'ssrf_urls'))
     expect(leaks).toEqual([])
+    expect(mustBlock).toBeGreaterThan(700)
+    expect(mustAllow).toBeGreaterThan(100)
+    expect(reached / mustAllow).toBeGreaterThanOrEqual(0.99)
   })
-
-  it.runIf(present)('open no socket to a must-block address, behind a redirect of every kind', async () => {
-    const hrefs = new Set(
-      rows.filter((row) => row.expect === 'block').flatMap((row) => URL.parse(row.url, row.base)?.href ?? []),
-    )
-    const dns = Object.fromEntries(
-      rows.flatMap(({ host, dns }) => (host !== undefined && dns ? [[host, dns.A] as const] : [])),
-    )
-    const leaks: string[] = []
-    for (const [index, location] of [...hrefs].entries()) {
-      handler = (_request, response) =>
-        void response.writeHead([301, 302, 303, 307, 308][index % 5] ?? 302, { location }).end()
-      const allow = ['start.example.net', domainOf(new URL(location))]
-      const { opened } = await call(
-        { url: 'http://start.example.net/' },
-        { dns: { ...dns, 'start.example.net': ['9.9.9.9'] }, allow },
-      )
-      if (opened.length !== 1) leaks.push(location)
-    }
-    expect(hrefs.size).toBeGreaterThan(400)
-    expect(leaks).toEqual([])
-  })
-
-  it.runIf(present)('reach at least 99 of 100 must-allow addresses, and those alone', async () => {
-    const allowed = rows.filter((row) => row.expect === 'allow' && !odd(row))
-    let reached = 0
-    for (const row of allowed) {
-      const { opened } = await tryRow(row)
-      if (opened.length > 0) reached += 1
-      expect(opened.filter((host) => notPublic(host) !== undefined)).toEqual([])
-    }
-    expect(allowed.length).toBeGreaterThan(100)
-    expect(reached / allowed.length).toBeGreaterThanOrEqual(0.99)
-  })
-
-  it.runIf(present)('reach no private address when an allowed name changes its answer', async () => {
-    const names = rows.filter((row) => row.expect === 'allow' && row.dns && !odd(row))
-    for (const row of names) {
-      const url = URL.parse(row.url, row.base)?.href ?? ''
-      let asked = 0
-      const resolve = async () => (asked++ === 0 ? ['8.8.4.4'] : ['127.0.0.1'])
-      const world = { allow: [domainOf(new URL(url))], options: { resolve } }
-      await call({ url }, world)
-      const { opened } = await call({ url }, world)
-      expect([row.id, opened]).toEqual([row.id, []])
-    }
-  })
-
-  async function tryRow({ url, base, host, dns }: Row) {
-    const href = URL.parse(url, base)?.href ?? url
-    const domain = URL.canParse(href) ? domainOf(new URL(href)) : ''
-    const names = dns ? Object.fromEntries([host ?? domain, domain].map((name) => [name, dns.A])) : {}
-    return call({ url: href }, { dns: names, allow: [domain] })
-  }
 })
