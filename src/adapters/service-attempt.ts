@@ -164,7 +164,7 @@ async function bounded(body: AsyncIterable<Uint8Array>, max: number): Promise<Ui
 const answerLimits: JsonLimits = {
   ...messageLimits,
   keysMax: 10_000,
-  stringLengthMax: 1024 * 1024,
+  stringBytesMax: 1024 * 1024,
   itemsMax: 100_000,
 }
 
