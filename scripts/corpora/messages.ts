@@ -117,5 +117,5 @@ function call(more: JsonObject): Json {
   const { _meta, ...params } = more
   const { body } = modern('tools/call', { name: 'echo', arguments: {}, ...params })
   const meta = { ...body.params._meta, ...(_meta !== undefined && isJsonObject(_meta) && _meta) }
-  return { ...body, params: { ...body.params, _meta: meta } } as unknown as Json
+  return { ...body, params: { ...body.params, _meta: meta } }
 }

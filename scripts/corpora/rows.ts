@@ -19,6 +19,7 @@ export function textOf(folder: string, file: string): string {
 }
 
 /** The rows of a JSON Lines file. Throws when the file is missing (`MissingRows`) or a line is no JSON. */
+// oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- the caller knows the file's shape
 export function rowsOf<Row>(folder: string, name: string): readonly Row[] {
   return textOf(folder, `${name}.jsonl`)
     .split('\n')

@@ -103,7 +103,8 @@ async function postBody(request: IncomingMessage, response: ServerResponse): Pro
   if (!parsed.ok) return refuse(400, -32700, `Parse error: ${parsed.why}`)
   const problem = messageProblem(parsed.value, eraOf(parsed.value, valuesOf(request, 'mcp-protocol-version')[0]))
   if (!problem) return parsed.value
-  return void sendRpcError(response, 400, problem, idOf(parsed.value))
+  sendRpcError(response, 400, problem, idOf(parsed.value))
+  return undefined
 }
 
 function sendTooLarge(response: ServerResponse): undefined {
