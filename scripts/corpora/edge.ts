@@ -61,7 +61,7 @@ export async function openEdges(): Promise<Edges> {
 }
 
 /** A token that may call the tool. */
-export const tokenOf = (gateway: TestGateway): string =>
+const tokenOf = (gateway: TestGateway): string =>
   gateway.token({ sub: principal, grants: [scope], sid: 'corpora' })
 
 const over = {

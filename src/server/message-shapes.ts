@@ -16,7 +16,7 @@ export const optional =
   (value) =>
     value === undefined || shape(value)
 
-export const oneOf =
+const oneOf =
   (...words: readonly string[]): Shape =>
   (value) =>
     typeof value === 'string' && words.includes(value)
@@ -32,7 +32,7 @@ const mapOf =
     value !== undefined && isJsonObject(value) && Object.values(value).every(shape)
 
 /** An object whose named fields fit; what it holds beside them is its own business. */
-export const withFields =
+const withFields =
   (fields: Fields): Shape =>
   (value) =>
     value !== undefined && isJsonObject(value) && wrongField(fields, value) === undefined
