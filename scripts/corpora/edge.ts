@@ -61,8 +61,7 @@ export async function openEdges(): Promise<Edges> {
 }
 
 /** A token that may call the tool. */
-const tokenOf = (gateway: TestGateway): string =>
-  gateway.token({ sub: principal, grants: [scope], sid: 'corpora' })
+const tokenOf = (gateway: TestGateway): string => gateway.token({ sub: principal, grants: [scope], sid: 'corpora' })
 
 const over = {
   policies: ['builtin', { rule: 'allow-echo', when: { tool: ['echo'] }, decision: 'allow' }],
