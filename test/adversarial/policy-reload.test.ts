@@ -1,0 +1,188 @@
+import { randomBytes, randomUUID } from 'node:crypto'
+import { mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { verifyEvidence } from '../../src/apps/verify.ts'
+import type { Reloaded } from '../../src/apps/reload.ts'
+import type { EvidenceRecord } from '../../src/evidence/record.ts'
+import { issue, issuerOf, openTestGateway, recordsIn, type TestGateway } from '../support/gateway.ts'
+import { seeded } from '../support/log-mutator.ts'
+import { modernCall, rpc, type Message } from '../support/wire.ts'
+
+/* P13. Two configurations that disagree on every call: one in what policy says of it, one in the rights of who makes it. */
+
+const reloads = Number(process.env['SLUICEGATE_RELOADS'] ?? 50)
+const seed = Number(process.env['SLUICEGATE_SEED'] ?? Date.now() % 1_000_000)
+const workers = 6
+
+type Version = 'open' | 'closed'
+type Tool = 'orders.export' | 'flag.set'
+
+/** How each call ends under each version; undefined is an answer. */
+const ends: Readonly<Record<Version, Readonly<Record<Tool, string | undefined>>>> = {
+  open: { 'orders.export': undefined, 'flag.set': 'scope_missing' },
+  closed: { 'orders.export': 'policy_denied', 'flag.set': undefined },
+}
+
+const folder = mkdtempSync(join(tmpdir(), 'sluicegate-policy-reload-'))
+const file = join(folder, 'sluicegate.yaml')
+
+function configuration(version: Version): string {
+  const rules = {
+    open: `[{ rule: open, when: { tool: orders.export }, decision: allow }, { rule: flags, when: { tool: flag.set }, decision: allow }]`,
+    closed: `[{ rule: closed, when: { tool: orders.export }, decision: deny, reason: Closed. }, { rule: flags, when: { tool: flag.set }, decision: allow }]`,
+  }
+  return `
+mode: development
+auth: { tenants: { acme: { home: US } } }
+services: builtin
+policies: ${rules[version]}
+principals:
+  - principal: agent:release
+    deny: [${version === 'open' ? 'flags.write:staging' : ''}]
+    limits: { rpm: 1000000, burst: 1000000, concurrency: 100 }
+    stop_rules: { max_retries: 1000000 }
+alerts: { sinks: [{ kind: jsonl, path: alerts.jsonl }] }
+`
+}
+
+/** What an operator may leave behind: nothing of it may ever judge a call. */
+const bad: readonly string[] = [
+  '',
+  'mode: [',
+  configuration('open').replace('policies:', 'polices:'),
+  configuration('open').replace('decision: allow', 'decision: maybe'),
+  configuration('open').replace('when: { tool: orders.export }', "when: { tool: orders.export, cond: 'args.from >' }"),
+  configuration('open').replace('deny: [flags', 'deny: [*, flags'),
+  configuration('open').replace('mode: development', 'mode: production'),
+  configuration('closed').replace('deny: []', 'listen: nowhere'),
+  `${configuration('open')}baseline: gone.yaml\n`,
+]
+
+interface Made {
+  readonly traceId: string
+  readonly tool: Tool
+  code?: string | undefined
+}
+
+let gate: TestGateway
+let token: string
+
+beforeAll(async () => {
+  write(configuration('open'))
+  gate = await openTestGateway({ file, data: join(folder, 'data') })
+  token = issue(await issuerOf(gate.data), { sid: 'one' })
+})
+afterAll(async () => {
+  await gate.close()
+  rmSync(folder, { recursive: true, force: true })
+})
+
+/** As editors and deployments do it. */
+function write(text: string): void {
+  writeFileSync(`${file}.new`, text)
+  renameSync(`${file}.new`, file)
+}
+
+const reloading = () => gate.started.reloads!
+const arguments_ = (tool: Tool) =>
+  tool === 'flag.set'
+    ? { name: 'reloaded', env: 'staging', rolloutPct: 5, idemKey: randomUUID() }
+    : { from: '2025-08-01', to: '2025-08-01' }
+
+async function make(tool: Tool): Promise<Made> {
+  const traceId = randomBytes(16).toString('hex')
+  const meta = { traceparent: `00-${traceId}-00f067aa0ba902b7-01` }
+  const { body, headers } = modernCall(tool, arguments_(tool), meta)
+  const { message } = await rpc(gate.mcp, token, body, headers)
+  return { traceId, tool, code: codeOf(message) }
+}
+
+function codeOf({ result, error }: Message): string | undefined {
+  const said = (result?.structuredContent ?? error?.data)?.['denied'] as { readonly code?: string } | undefined
+  return said?.code
+}
+
+describe('while its configuration changes under load', () => {
+  it(
+    `exactly one version judges a call, in ${reloads} reloads, and a bad file changes nothing`,
+    async () => {
+      process.stdout.write(`policy-reload: SLUICEGATE_SEED=${seed}\n`)
+      const random = seeded(seed)
+      const versions = new Map<string, Version>([[reloading().state().policyDigest, 'open']])
+      const made: Made[] = []
+      let busy = true
+      const load = Array.from({ length: workers }, async (_, worker) => {
+        while (busy) made.push(await make(worker % 2 === 0 ? 'orders.export' : 'flag.set'))
+      })
+
+      const refused: Reloaded[] = []
+      let next: Version = 'closed'
+      for (let count = 0; count < reloads; count++) {
+        if (random() < 0.2) {
+          const before = reloading().state()
+          write(bad[Math.floor(random() * bad.length)] as string)
+          refused.push(await reloading().reload())
+          expect(reloading().state()).toMatchObject({ digest: before.digest, policyDigest: before.policyDigest })
+        }
+        write(configuration(next))
+        await reloading().reload()
+        const { policyDigest } = reloading().state()
+        expect(versions.get(policyDigest) ?? next).toBe(next)
+        versions.set(policyDigest, next)
+        // In force is in force: the next call, and whatever tool, is judged by it.
+        const tool = random() < 0.5 ? 'orders.export' : 'flag.set'
+        expect((await make(tool)).code).toBe(ends[next][tool])
+        next = next === 'open' ? 'closed' : 'open'
+      }
+      busy = false
+      await Promise.all(load)
+
+      expect(versions.size).toBe(2)
+      expect(refused.filter(({ kind }) => kind !== 'refused')).toEqual([])
+      const records = await recordsIn(gate.data)
+      const byTrace = Map.groupBy(records, ({ traceId = '' }) => traceId)
+      const judged = made.map((call) => ({ ...call, ...judgedBy(byTrace.get(call.traceId) ?? [], versions) }))
+      expect(judged.length).toBeGreaterThanOrEqual(reloads)
+      expect(judged.filter(({ by }) => by.length !== 1)).toEqual([])
+      expect(judged.filter(({ by, tool, code }) => code !== ends[by[0] as Version][tool])).toEqual([])
+      expect(judged.filter(({ code, written }) => code !== written)).toEqual([])
+      for (const version of ['open', 'closed'])
+        expect(judged.filter(({ by }) => by[0] === version).length).toBeGreaterThan(0)
+
+      const of = (type: string) => records.filter((record) => record.type === type)
+      expect(of('config.load')).toHaveLength(1 + reloads)
+      expect(of('config.refused')).toHaveLength(refused.length)
+      await gate.started.gateway.detector.settled()
+      const alerts = readFileSync(join(folder, 'alerts.jsonl'), 'utf8').split('\n')
+      expect(alerts.filter((line) => line.includes('"config_refused"'))).toHaveLength(refused.length)
+      expect(await verifyEvidence({ path: gate.data })).toMatchObject({ problems: [{ code: 'OPEN_TAIL' }] })
+    },
+    60_000 + reloads * 1_500,
+  )
+
+  it('a changed file is taken over without being asked for, and a half-written one is not', async () => {
+    write(configuration('open'))
+    await reloading().reload()
+    const loads = async () => (await recordsIn(gate.data)).filter(({ type }) => type === 'config.load').length
+    const before = await loads()
+    const text = configuration('closed')
+    // A slow editor: the file grows over many looks, and is right only at its end.
+    for (let part = 1; part <= 8; part++) {
+      writeFileSync(file, text.slice(0, Math.ceil((text.length * part) / 8)))
+      await new Promise((resolve) => setTimeout(resolve, 150))
+    }
+    for (let tries = 0; tries < 200 && (await loads()) === before; tries++)
+      await new Promise((resolve) => setTimeout(resolve, 25))
+    expect((await make('orders.export')).code).toBe('policy_denied')
+    expect(await loads()).toBe(before + 1)
+  })
+})
+
+/** Every version that had a word in the call, and the code that its record carries. */
+function judgedBy(records: readonly EvidenceRecord[], versions: ReadonlyMap<string, Version>) {
+  const digests = new Set(records.flatMap(({ decision }) => (decision ? [decision.bundleDigest] : [])))
+  const ending = records.find(({ type }) => type === 'call.decision' || type === 'call.outcome')
+  return { by: [...digests].map((digest) => versions.get(digest)), written: ending?.decision?.reasonCode }
+}
