@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { CommandLog } from '../adapters/command-log-file.ts'
-import type { Forbids } from '../call/halt.ts'
+import type { Forbids, Halted } from '../call/halt.ts'
 import { aimed, straying, type ToolNames } from '../control/aim.ts'
 import type { Command, Engage, IssuedBy, Release } from '../control/command.ts'
 import { engage, OrderRefused, OrderRequest, release } from '../control/order.ts'
@@ -66,7 +66,7 @@ export function switchboard(parts: SwitchboardParts): Switchboard {
   const sweeper = every(sweepEveryMs, sweep, parts.fault)
   return {
     close: sweeper.close,
-    forbids: (query) => ordered.forbids(query) ?? waiting.forbids(query),
+    forbids: (query) => firmest(ordered.forbids(query), waiting.forbids(query)),
     limitsFor: (query) => strictest([ordered.limitsFor(query), waiting.limitsFor(query)]),
     rightsOf: (who) => waiting.rightsOf({ ...who, rights: ordered.rightsOf(who) }),
     list,
@@ -126,6 +126,11 @@ export function switchboard(parts: SwitchboardParts): Switchboard {
     await durable((seq) => release(over.id, 'its time was up', { seq, ...origin(gateway) }), gateway)
     return true
   }
+}
+
+/** Of two switches, the one that no approval lifts. */
+function firmest(one: Halted | undefined, other: Halted | undefined): Halted | undefined {
+  return one && (one.kind !== 'approval' || !other) ? one : other
 }
 
 /** Repeats the work while it says that some is left, then looks again after `everyMs`. Stops for good when it fails. */

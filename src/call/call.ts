@@ -53,6 +53,8 @@ export interface Received {
   readonly tool?: Tool
   readonly rawArgs: Json
   readonly plan: PlanClaim
+  /** The `requestState` a client sent back with a call that waited for a person. Attacker's input until it is checked. */
+  readonly resumes?: string
   readonly trace: CallTrace
   /** Aborted when the caller goes away or the call's time is up. */
   readonly signal: AbortSignal
@@ -93,6 +95,8 @@ export interface Decided {
   readonly verdict: PolicyVerdict
   /** Region of the backend that serves the call. */
   readonly region: string
+  /** The arguments as policy saw them: where the service knows better, the larger truth. */
+  readonly judged: JsonObject
   /** What the tool is given: the arguments, with what must not leave rewritten. */
   readonly sent: JsonObject
 }
@@ -101,7 +105,12 @@ export interface Deduplicated {
   readonly idem?: { readonly storeKey: string; readonly keyDigest: string }
 }
 
-export interface Committed {
+export interface Approved {
+  /** The person's approval that this call used up, where it needed one; `switchId` is the switch that asked for it. */
+  readonly approval?: { readonly id: string; readonly approver: string; readonly switchId?: string }
+}
+
+export interface Committed extends Approved {
   /** Receipt of the durable intent, for everything that is not a read. */
   readonly intent?: Receipt
 }

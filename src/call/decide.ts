@@ -22,6 +22,8 @@ export interface DecideParts {
   readonly rights: (who: Principal) => readonly string[]
   /** What a tool's preview may use. */
   readonly context: (call: Known, region: string) => ToolContext
+  /** A request for an elevation by this scope that waits for a person. */
+  readonly waitingFor: (who: Principal, scope: string) => string | undefined
   /** An output of this session carried injection markers. */
   readonly sessionTainted: (session: string) => boolean
 }
@@ -33,7 +35,7 @@ export interface DecideParts {
 export function decide(parts: DecideParts): Stage<Known, Decided> {
   return async (call) => {
     const missing = call.checked.scopes(call.args).filter((scope) => !call.who.rights.includes(scope))
-    if (missing.length > 0) return scopeMissing(call, missing)
+    if (missing.length > 0) return scopeMissing(parts, call, missing)
     const revoked = await parts.halt(call)
     if (revoked.kind !== 'pass') return revoked
     const region = parts.home(call.who.region)
@@ -41,7 +43,7 @@ export function decide(parts: DecideParts): Stage<Known, Decided> {
     const judged = await truth(parts, call, region)
     if (judged.kind === 'refuse') return judged
     const verdict = parts.policy.judge(inputOf(parts, call, judged.args))
-    return verdict.effect === 'deny' ? denied(verdict) : obliged(parts, call, verdict, region)
+    return verdict.effect === 'deny' ? denied(verdict) : obliged(parts, call, verdict, region, judged.args)
   }
 }
 
@@ -78,15 +80,21 @@ function inputOf(parts: DecideParts, call: Known, args: JsonObject): PolicyInput
 }
 
 /** Applies what the allowing rules ask for: a route, and nothing personal or secret to third parties. */
-function obliged(parts: DecideParts, call: Known, verdict: PolicyVerdict, home: string): Verdict<Decided> {
+function obliged(
+  parts: DecideParts,
+  call: Known,
+  verdict: PolicyVerdict,
+  home: string,
+  judged: JsonObject,
+): Verdict<Decided> {
   if (verdict.routeConflict) return regionUnavailable(verdict.rules)
   const region = verdict.route ?? home
-  if (call.checked.effect !== 'egress') return pass({ verdict, region, sent: call.args })
+  if (call.checked.effect !== 'egress') return pass({ verdict, region, judged, sent: call.args })
   const sent = parts.scanner.redact(call.args, { tenant: call.who.tenant, fields: verdict.redact })
   if (sent.blocked !== undefined) return refuse(leak(sent.blocked), { rules: verdict.rules })
   const again = call.checked.validate(sent.value)
   if (!again.ok || !samePlace(call, again.args)) return refuse(leak('personal data'), { rules: verdict.rules })
-  return pass({ verdict, region, sent: again.args })
+  return pass({ verdict, region, judged, sent: again.args })
 }
 
 /** Rewriting arguments must never move where they point. */
@@ -112,13 +120,22 @@ function denied({ deniedBy, rules }: PolicyVerdict): Verdict<never> {
     : refuse({ code: 'policy_denied', message }, { rules })
 }
 
-function scopeMissing(call: Known, missing: readonly string[]): Verdict<never> {
+/** Where a request for the scope waits already, the agent is pointed to it: asking again would change nothing. */
+function scopeMissing(parts: DecideParts, call: Known, missing: readonly string[]): Verdict<never> {
+  const message = `This call needs the scope ${call.checked.scopes(call.args).join(' ')}.`
+  const request = missing.map((scope) => parts.waitingFor(call.who, scope)).find((id) => id !== undefined)
+  if (request === undefined) return refuse({ code: 'scope_missing', message, elevate: { scopes: missing, how: asking } })
+  const how = `Request ${request} for it waits for a person. Repeat the call once it is approved.`
   return refuse({
     code: 'scope_missing',
-    message: `This call needs the scope ${call.checked.scopes(call.args).join(' ')}.`,
-    elevate: { scopes: missing, how: 'Ask for a token that carries these scopes.' },
+    message: `${message} ${how}`,
+    retryAfterMs: 60_000,
+    elevate: { scopes: missing, request, how },
   })
 }
+
+const asking =
+  'Ask for a token that carries these scopes, or have a person request an elevation for you (`sluicegate grant request`).'
 
 function regionUnavailable(rules: readonly string[] = []): Verdict<never> {
   return refuse(

@@ -1,5 +1,5 @@
 import type { Effect } from '../ports/tool.ts'
-import type { Identified, Received, Validated } from './call.ts'
+import type { Approved, Identified, Received, Validated } from './call.ts'
 import type { Code } from './outcome.ts'
 import { pass, refuse, type Stage, type Verdict } from './pipeline.ts'
 
@@ -36,7 +36,8 @@ export type Enforced = (halted: Halted, call: Received & Identified) => void
 export function halt(forbids: Forbids, enforced: Enforced): Stage<Received & Identified, object> {
   return (call) => {
     const halted = forbids(queryOf(call))
-    if (!halted) return pass({})
+    // A switch that only asks for a person is obeyed where the person is asked, see `approve.ts`.
+    if (!halted || halted.kind === 'approval') return pass({})
     enforced(halted, call)
     return haltedBy(halted)
   }
@@ -55,6 +56,11 @@ export function queryOf(call: Received & Identified & Partial<Validated>, domain
     ...(who.jti !== undefined && { jti: who.jti }),
     ...(domain !== undefined && { domain }),
   }
+}
+
+/** True for a switch that stops the call: one that asks for a person's approval does not, once this call has it. */
+export function stops(halted: Halted | undefined, { approval }: Approved): halted is Halted {
+  return halted !== undefined && !(halted.kind === 'approval' && approval?.switchId === halted.switchId)
 }
 
 /** The refusal an engaged switch makes. */

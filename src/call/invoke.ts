@@ -3,7 +3,7 @@ import type { Departed, ToolContext, ToolResult } from '../ports/tool.ts'
 import type { Invoked, Left, Ready } from './call.ts'
 import type { Refusal } from './outcome.ts'
 import { endingOf, failureOf } from './failure.ts'
-import { haltedBy, queryOf, type Enforced, type Forbids } from './halt.ts'
+import { haltedBy, queryOf, stops, type Enforced, type Forbids } from './halt.ts'
 import { pass, type Stage, type Verdict } from './pipeline.ts'
 
 /** What one invocation may reach, and what it did. */
@@ -42,14 +42,15 @@ export function invoke(parts: InvokeParts): Stage<Ready, Invoked> {
 }
 
 /** Checked here once more, because from here on something happens: nothing unjudged, and no effect without its intent. */
-function isReady({ who, limits, verdict, checked, idem, intent }: Ready): boolean {
-  const judged = who !== undefined && limits !== undefined && verdict?.effect === 'allow'
+function isReady({ who, limits, verdict, approval, checked, idem, intent }: Ready): boolean {
+  const allowed = verdict?.effect === 'allow' && (!verdict.approval || approval !== undefined)
+  const judged = who !== undefined && limits !== undefined && allowed
   return judged && (checked.effect === 'read' || isReceipt(intent)) && (!checked.needsIdemKey || idem !== undefined)
 }
 
 function halted(parts: InvokeParts, call: Ready): Verdict<never> | undefined {
   const stopped = parts.forbids(queryOf(call, call.destination?.domain))
-  if (!stopped) return undefined
+  if (!stops(stopped, call)) return undefined
   parts.enforced(stopped, call)
   return haltedBy(stopped)
 }

@@ -43,7 +43,13 @@ export interface Denied {
   readonly limit?: { readonly name: string; readonly max: number; readonly resetMs?: number }
   readonly retryAfterMs?: number
   /** How to ask for what is missing. */
-  readonly elevate?: { readonly scopes?: readonly string[]; readonly field?: string; readonly how: string }
+  readonly elevate?: {
+    readonly scopes?: readonly string[]
+    readonly field?: string
+    /** The request that a person has to decide, where one is open. */
+    readonly request?: string
+    readonly how: string
+  }
 }
 
 /** Why a call ended before its answer. `rules` and `switchId` are for operators and evidence, never for the agent. */
@@ -51,6 +57,8 @@ export interface Refusal {
   readonly denied: Denied
   readonly rules?: readonly string[]
   readonly switchId?: string
+  /** For clients that can be asked to wait for a person: what they send back with the same call, and the open request. */
+  readonly resume?: { readonly requestState: string; readonly request: string }
   /** Class of the cause, for operators: `timeout`, `http_503`, an error's name. */
   readonly cause?: string
 }

@@ -15,6 +15,7 @@ export interface CallRequest {
   readonly toolName: string
   readonly rawArgs: Json
   readonly plan: PlanClaim
+  readonly resumes?: string
   readonly traceparent?: string
   readonly tracestate?: string
   readonly linkTraceparent?: string

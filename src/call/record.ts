@@ -1,5 +1,6 @@
 import type { Fingerprint } from '../detection/fingerprint.ts'
 import type { KeyedDigest, EvidenceEntry } from '../evidence/record.ts'
+import type { Principal } from '../identity/principal.ts'
 import type { Json, JsonObject } from '../ports/json.ts'
 import type { Partly, Ready } from './call.ts'
 import type { Outcome } from './outcome.ts'
@@ -58,7 +59,7 @@ function common(parts: NotesParts, call: Partly, outcome?: Outcome) {
     ...(trace.parentSpanId !== undefined && { parentSpanId: trace.parentSpanId }),
     req: call.id,
     ...(who && { session: who.session, tenant: who.tenant, actor: { ...who.actor, ...clientOf(parts, call) } }),
-    ...(who && { grants: who.rights.map((scope) => ({ scope })) }),
+    ...(who && { grants: grantsOf(who) }),
     tool: { name: call.tool?.definition.name ?? '_OTHER', ...(call.tool && { effect: call.tool.effect }) },
     agentPlan: { ...planOf(parts, call), synthetic: !trace.planned },
     ...(limits && { limits: limitsNote(limits) }),
@@ -67,6 +68,11 @@ function common(parts: NotesParts, call: Partly, outcome?: Outcome) {
     ...egressNote(parts, call),
     ext: extension(parts, call, outcome),
   }
+}
+
+/** Rights in force; those that only an elevation gives say so. */
+function grantsOf({ rights, elevated = [] }: Principal): NonNullable<EvidenceEntry['grants']> {
+  return rights.map((scope) => ({ scope, ...(elevated.includes(scope) && { jit: true }) }))
 }
 
 /** A text of the agent's, where it has the form of a name and nothing is found in it; else a keyed digest, to compare by. */
@@ -181,6 +187,8 @@ function extension(parts: NotesParts, call: Partly, outcome?: Outcome): JsonObje
     ...(call.tool?.polling && { polling: true }),
     ...(call.intent && outcome && { intentSeq: call.intent.seq }),
     ...(destination && { registrableDomain: hostOf(parts, call, parts.registrableDomain(destination.domain)) }),
+    ...(call.approval && { approval: call.approval.id, approver: call.approval.approver }),
+    ...(refused?.resume && { approvalRequest: refused.resume.request }),
     ...(refused?.switchId !== undefined && { switchId: refused.switchId }),
     ...(refused?.cause !== undefined && { cause: refused.cause.slice(0, 120) }),
   }

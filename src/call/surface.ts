@@ -79,6 +79,7 @@ const deniedSchema: JsonObject = {
       properties: {
         scopes: { type: 'array', items: { type: 'string' } },
         field: { type: 'string' },
+        request: { type: 'string' },
         how: { type: 'string' },
       },
       required: ['how'],

@@ -25,8 +25,9 @@ export const endings: Readonly<Partial<Record<SwitchKind, Ending>>> = {
     message: 'The gateway is in read-only mode; tools that change something are refused.',
   },
   grant: { code: 'scope_missing', message: 'A right this call relies on was revoked.' },
-  approval: { code: 'approval_required', message: 'Calls that change something need a person’s approval for now.' },
   egress: { code: 'egress_denied', message: 'Connections to this destination are blocked.' },
+  // Last: a person's approval lifts this one, and it must never hide a switch that nothing lifts.
+  approval: { code: 'approval_required', message: 'Calls that change something need a person’s approval for now.' },
 }
 
 /** Where a switch is filed, so that a call finds it without reading all of them. */

@@ -13,6 +13,11 @@ export const recordTypes = [
   'call.outcome',
   'call.unknown',
   'grant.issue',
+  'grant.request',
+  'grant.approve',
+  'grant.deny',
+  'grant.spend',
+  'grant.expire',
   'kill.apply',
   'kill.release',
   'switch.enforced',
@@ -65,7 +70,7 @@ export interface DecisionNote {
   /** SHA-256 of the policy bundle that judged the call. */
   readonly bundleDigest: string
   readonly mode: 'enforce' | 'shadow'
-  readonly shadowEffect?: 'allow' | 'deny'
+  readonly shadowEffect?: 'allow' | 'deny' | 'require_approval'
   readonly shadowRules?: readonly string[]
   readonly obligations?: readonly string[]
   /** A stable refusal code, when the call was refused. */
@@ -175,6 +180,11 @@ const required: Readonly<Record<RecordType, readonly (keyof EvidenceEntry)[]>> =
   'call.outcome': ['traceId', 'spanId', 'req', 'tool', 'decision', 'result'],
   'call.unknown': ['req', 'tool', 'ext'],
   'grant.issue': ['session', 'tenant', 'actor', 'grants', 'ext'],
+  'grant.request': ['tenant', 'actor', 'ext'],
+  'grant.approve': ['tenant', 'actor', 'ext'],
+  'grant.deny': ['tenant', 'actor', 'ext'],
+  'grant.spend': ['tenant', 'actor', 'tool', 'ext'],
+  'grant.expire': ['tenant', 'actor', 'ext'],
   'kill.apply': ['ext'],
   'kill.release': ['ext'],
   'switch.enforced': ['session', 'tenant', 'ext'],
@@ -255,7 +265,7 @@ export const EvidenceRecord: z.ZodType<EvidenceRecord> = z
         rules: names,
         bundleDigest: z.string().regex(/^([0-9a-f]{64})?$/),
         mode: z.enum(['enforce', 'shadow']),
-        shadowEffect: z.enum(['allow', 'deny']).exactOptional(),
+        shadowEffect: z.enum(['allow', 'deny', 'require_approval']).exactOptional(),
         shadowRules: names.exactOptional(),
         obligations: names.exactOptional(),
         reasonCode: name.exactOptional(),

@@ -5,7 +5,7 @@ import type { Actor } from '../evidence/record.ts'
 import type { Claims } from './claims.ts'
 import type { Why } from './compact.ts'
 import type { Directory } from './directory.ts'
-import { rightsOf } from './grant.ts'
+import { rightsNow } from './elevation.ts'
 import type { Binding } from './principal.ts'
 import { Proof } from './proof.ts'
 import { sessionKey } from './session.ts'
@@ -72,8 +72,9 @@ function principalOf(parts: IdentifyParts, token: ProvenToken, binding: Binding)
   if (entry?.ttlSeconds !== undefined && claims.ttlSec > entry.ttlSeconds) {
     return nobody(`exp: The token lives ${claims.ttlSec} s; this principal's may live ${entry.ttlSeconds} s.`)
   }
-  const rights = rightsOf(claims.scopes, entry, parts.elevations?.(claims.tenant, claims.subject))
-  const who = { ...known(parts, claims, binding), ...rights, session: sessionOf(parts, claims, binding) }
+  const caller = known(parts, claims, binding)
+  const rights = rightsNow(parts.directory, elevationsOf(parts), caller)
+  const who = { ...caller, ...rights, session: sessionOf(parts, claims, binding) }
   return { ok: true, who, proof: new Proof({ token, binding }) }
 }
 
@@ -116,21 +117,13 @@ function actorType(name: string): 'agent' | 'user' | 'service' | 'mcp' {
 function identifyProcess(parts: IdentifyParts, local: LocalIdentity, processId: string): Identity {
   const { tenant, principal, scopes } = local
   const session = sessionKey(parts.sessionKey, { tenant, issuer: localIssuer, subject: principal, processId })
-  return {
-    ok: true,
-    who: {
-      tenant,
-      issuer: localIssuer,
-      subject: principal,
-      actor: { id: principal, type: actorType(principal) },
-      session,
-      region: parts.homeRegion(tenant),
-      scopes,
-      ...rightsOf(scopes, parts.directory.find(principal), parts.elevations?.(tenant, principal)),
-      selfIssued: true,
-    },
-  }
+  const caller = { tenant, subject: principal, actor: { id: principal, type: actorType(principal) }, scopes }
+  const rights = rightsNow(parts.directory, elevationsOf(parts), caller)
+  const region = parts.homeRegion(tenant)
+  return { ok: true, who: { ...caller, ...rights, issuer: localIssuer, session, region, selfIssued: true } }
 }
+
+const elevationsOf = ({ elevations = () => [] }: IdentifyParts) => elevations
 
 function refused({ check, message }: Why): Identity {
   return nobody(`${check}: ${message}`)

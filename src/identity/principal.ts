@@ -14,6 +14,8 @@ export interface Principal {
   readonly scopes: readonly string[]
   /** Scopes in force: (token ∩ the principal's `allow`) + live elevations − `deny`. */
   readonly rights: readonly string[]
+  /** Those of them that only an elevation gives. */
+  readonly elevated?: readonly string[]
   /** Scopes the credential carries beyond what the principal's entry lists. */
   readonly outsideAllow: readonly string[]
   /** Seconds the credential lives in all, from issue to expiry; absent for a local process. */

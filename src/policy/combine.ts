@@ -11,13 +11,15 @@ export interface Matched {
 /** What these matching rules make of a call together, whatever their mode. */
 export function combine(matched: readonly Matched[]): Omit<PolicyVerdict, 'shadow'> {
   const deny = decidingDeny(matched)
-  const allowed = !deny && matched.some(({ rule }) => rule.decision === 'allow')
+  const asking = deny ? [] : matched.filter(({ rule }) => rule.decision === 'require_approval')
+  const allowed = !deny && (asking.length > 0 || matched.some(({ rule }) => rule.decision === 'allow'))
   const routes = new Set(matched.flatMap(({ rule }) => rule.route ?? []))
   const [route] = routes
   return {
     effect: allowed ? 'allow' : 'deny',
     rules: matched.map(({ rule }) => rule.rule),
     ...(deny && { deniedBy: { rule: deny.rule.rule, reason: reasonOf(deny), namesTicket: deny.namesTicket } }),
+    ...(asking[0] && { approval: { rules: asking.map(({ rule }) => rule.rule), reason: askingReason(asking[0]) } }),
     redact: strictest(matched.flatMap(({ rule }) => rule.redact ?? [])),
     ...(route !== undefined && routes.size === 1 && { route }),
     routeConflict: routes.size > 1,
@@ -32,6 +34,10 @@ function decidingDeny(matched: readonly Matched[]): Matched | undefined {
 
 function reasonOf({ rule, namesTicket }: Matched): string {
   return rule.reason ?? (namesTicket ? 'this call needs an approved change ticket' : 'policy does not permit this call')
+}
+
+function askingReason({ rule }: Matched): string {
+  return rule.reason ?? 'a person must approve this call'
 }
 
 /** Strictest first. */

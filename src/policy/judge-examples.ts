@@ -80,13 +80,15 @@ function fits(ended: Ending, expected: Ending | undefined): boolean {
 }
 
 /** How a call with this verdict ends at the gate. */
-export function endingOf({ effect, deniedBy, routeConflict }: PolicyVerdict): Ending {
+export function endingOf({ effect, deniedBy, approval, routeConflict }: PolicyVerdict): Ending {
   if (effect === 'deny') return deniedBy?.namesTicket ? 'ticket_required' : 'policy_denied'
-  return routeConflict ? 'region_unavailable' : 'allow'
+  if (routeConflict) return 'region_unavailable'
+  return approval ? 'approval_required' : 'allow'
 }
 
-function becauseOf({ effect, deniedBy, routeConflict }: PolicyVerdict): string {
+function becauseOf({ effect, deniedBy, approval, routeConflict }: PolicyVerdict): string {
   if (deniedBy) return ` by '${deniedBy.rule}'`
   if (effect === 'deny') return ' because no rule allows it'
-  return routeConflict ? ' because two rules name different routes' : ''
+  if (routeConflict) return ' because two rules name different routes'
+  return approval ? ` by '${approval.rules[0]}'` : ''
 }

@@ -13,7 +13,7 @@ export interface ToolShape {
 const maybeAbsent = /^(args\.|egress\.|url\.|ctx\.)/
 
 /**
- * Warns of rules that are legal and probably not meant: conditions that hold because a field is missing, denies a caller can
+ * Warns of rules that are legal and probably not meant: conditions that hold because a field is missing, denies and approvals a caller can
  * dodge by leaving an argument out, arguments the tool does not have. `tools` is by name, without aliases.
  */
 export function lintPolicies(rules: readonly PlacedRule[], tools: ReadonlyMap<string, ToolShape>): readonly Problem[] {
@@ -38,7 +38,7 @@ function lintSide(rule: PlacedRule, side: 'when' | 'unless', shapes: readonly To
     const warnings = lintExpression(expression.expression, {
       vocabulary: policyVocabulary,
       maybeAbsent: (path) => maybeAbsent.test(path) && !isRequired(path, shapes),
-      ...(rule.decision === 'deny' && side === 'when' && { avoidable: optional }),
+      ...((rule.decision === 'deny' || rule.decision === 'require_approval') && side === 'when' && { avoidable: optional }),
     })
     const messages = [...warnings.map(({ message }) => message), ...unknownArguments(expression.paths, shapes)]
     return messages.map((message) => ({ ...rule.at, path: `${rule.rule}.${side}.${key}`, message }))

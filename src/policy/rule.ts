@@ -19,7 +19,7 @@ export interface Rule {
   /** The rule does not match when all of these hold. */
   readonly unless?: Conditions
   /** Absent: the rule only adds its obligations to calls that others allow. */
-  readonly decision?: 'allow' | 'deny'
+  readonly decision?: 'allow' | 'deny' | 'require_approval'
   /** The sentence an agent reads after `Denied: `. */
   readonly reason?: string
   readonly redact?: readonly FieldRule[]
@@ -72,7 +72,7 @@ export const Rule: z.ZodType<Rule> = z
       .regex(/^[A-Za-z0-9][\w.-]{0,127}$/, 'must be an id of letters, digits, point, dash and underscore, at most 128'),
     when: Conditions,
     unless: Conditions.exactOptional(),
-    decision: z.enum(['allow', 'deny']).exactOptional(),
+    decision: z.enum(['allow', 'deny', 'require_approval']).exactOptional(),
     reason: line(300).exactOptional(),
     redact: z
       .array(z.strictObject({ field: line(256), mode: z.enum(modes) }))

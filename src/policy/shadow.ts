@@ -14,6 +14,7 @@ export function isShadow({ rule }: Matched): boolean {
 export function secondOpinion(matched: readonly Matched[]): PolicyVerdict['shadow'] {
   const rules = matched.filter(isShadow).map(({ rule }) => rule.rule)
   if (rules.length === 0) return undefined
-  const { effect, routeConflict } = combine(matched)
-  return { effect: routeConflict ? 'deny' : effect, rules }
+  const { effect, approval, routeConflict } = combine(matched)
+  if (effect === 'deny' || routeConflict) return { effect: 'deny', rules }
+  return { effect: approval ? 'require_approval' : 'allow', rules }
 }

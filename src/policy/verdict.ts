@@ -27,20 +27,25 @@ export interface PolicyInput {
   readonly ctx: { readonly ticket?: string }
 }
 
-/** What policy makes of a call. All rules are evaluated; any enforced deny wins; without a matching allow the answer is no. */
+/**
+ * What policy makes of a call. All rules are evaluated; any enforced deny wins; then any rule that asks for a person; without
+ * a matching allow, and nobody to ask, the answer is no.
+ */
 export interface PolicyVerdict {
   readonly effect: 'allow' | 'deny'
   /** Enforced rules that matched, in file order. */
   readonly rules: readonly string[]
   /** The deny that decided, when one did; absent when nothing allowed the call. */
   readonly deniedBy?: { readonly rule: string; readonly reason: string; readonly namesTicket: boolean }
+  /** The call may go on once a person has approved it, and not before. */
+  readonly approval?: { readonly rules: readonly string[]; readonly reason: string }
   readonly redact: readonly FieldRule[]
   /** Region to send the call to. */
   readonly route?: string
   /** Two rules named different routes. */
   readonly routeConflict: boolean
   /** What the verdict would have been with the shadow rules enforced, when any of them matched. */
-  readonly shadow?: { readonly effect: 'allow' | 'deny'; readonly rules: readonly string[] }
+  readonly shadow?: { readonly effect: 'allow' | 'deny' | 'require_approval'; readonly rules: readonly string[] }
 }
 
 /** Why one rule did or did not match, for `policy explain`. */
@@ -48,7 +53,7 @@ export interface RuleTrace {
   readonly rule: string
   readonly mode: 'enforce' | 'shadow'
   readonly matched: boolean
-  readonly effect: 'allow' | 'deny' | 'obligation'
+  readonly effect: 'allow' | 'deny' | 'require_approval' | 'obligation'
   /** One line per condition: its text, and what it came to. */
   readonly conditions: readonly { readonly text: string; readonly held: boolean; readonly saw?: Json }[]
 }

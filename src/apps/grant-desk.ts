@@ -1,0 +1,297 @@
+import { createHash } from 'node:crypto'
+import type { Approval, Question } from '../call/approve.ts'
+import type { OrderRequest } from '../control/order.ts'
+import { approvalProblem, PersonName, type GrantRequest, type Subject } from '../control/request.ts'
+import { elevations, ElevationAsk, scopesProblem, type Elevations } from '../identity/elevation.ts'
+import type { Clock } from '../ports/clock.ts'
+import type { EvidenceLog } from '../ports/evidence-log.ts'
+import { grantStep } from './grant-entries.ts'
+import type { GrantStore, StoredRequest } from './grant-store.ts'
+import { grantTable, type GrantTable } from './grant-table.ts'
+import { sweepGrants } from './grant-sweep.ts'
+
+/** Why a request, an approval or a denial was not taken, in a sentence for whoever gave it. Nothing changed. */
+export class GrantRefused extends Error {
+  readonly kind: 'unknown' | 'refused' | 'full'
+  constructor(kind: GrantRefused['kind'], message: string) {
+    super(message)
+    this.name = 'GrantRefused'
+    this.kind = kind
+  }
+}
+
+/** What a person says of a request. */
+export interface Decision {
+  readonly by: string
+  readonly note?: string
+  /** Less than was asked for; never more. */
+  readonly ttlMs?: number
+}
+
+export interface GrantDeskParts {
+  readonly store: GrantStore
+  readonly log: EvidenceLog
+  readonly clock: Clock
+  /** A fresh random id for each request. */
+  readonly id: () => string
+  /** What may be asked for, as configuration stands. */
+  readonly rules: GrantRules
+  /** Makes a person's sentence fit for evidence. */
+  readonly tame: (tenant: string, text: string) => string
+  readonly fault: (error: unknown) => void
+}
+
+export interface GrantRules {
+  /** Every scope that a tool asks for. */
+  readonly scopes: () => readonly string[]
+  /** Scopes a principal is denied whatever it is granted. */
+  readonly denied: (principal: string) => readonly string[]
+  /** Why approvals of these scopes are stopped by a kill switch at the moment. */
+  readonly halted: (tenant: string, principal: string, scopes: readonly string[]) => string | undefined
+  /** Engages the switch a detection asked for and a person approved. */
+  readonly order: (order: OrderRequest, by: string) => Promise<unknown>
+}
+
+/** Requests for more, people's decisions, and what is granted because of them. */
+export interface GrantDesk {
+  /** Scopes granted to a principal for a while and still in force. From memory. */
+  readonly elevated: Elevations['of']
+  /** A request for this scope that waits for a person, to point an agent at. */
+  waitingFor(tenant: string, principal: string, scope: string): string | undefined
+  /** Every request that is kept, newest first. */
+  list(): Promise<readonly GrantRequest[]>
+  find(id: string): Promise<GrantRequest | undefined>
+  /** Opens a request for rights. Rejects with `GrantRefused` for scopes that cannot be given, or when too many wait. */
+  request(ask: ElevationAsk): Promise<GrantRequest>
+  /** Opens what configuration asks for, once: what was decided before a restart stays decided. */
+  prepare(asks: readonly ElevationAsk[]): Promise<void>
+  /** Spends the approval of one exact call, or opens the request for it. */
+  ask(question: Question): Promise<Approval>
+  /** Asks a person for the switch that a detection wants. */
+  propose(order: OrderRequest, from: { readonly rule: string; readonly alert: string }, waitMs: number): Promise<void>
+  /** In force when this resolves: durable and recorded. Rejects with `GrantRefused`, e.g. for who asked for it. */
+  approve(id: string, decision: Decision): Promise<GrantRequest>
+  /** Refuses a request, or ends before its time what it granted. */
+  deny(id: string, decision: Decision): Promise<GrantRequest>
+  close(): Promise<void>
+}
+
+const hourMs = 3_600_000
+/** How long a request waits for a person, by what asks. */
+const waitMs = { elevation: 24 * hourMs, configuration: 7 * 24 * hourMs, call: hourMs }
+/** How long an approved call may take to be repeated. */
+const callTtlMs = hourMs / 4
+/** Most requests that wait at one time: of one principal, and of all. */
+const pendingMax = { principal: 16, all: 1_000 }
+
+/** Opens the desk: what was granted before a restart and is not over yet is in force again when this resolves. */
+export async function grantDesk(parts: GrantDeskParts): Promise<GrantDesk> {
+  const { store, log, clock, rules } = parts
+  const live = elevations(clock)
+  const table = grantTable({ clock, live, knownMs: await store.seenMs() })
+  for (const stored of await store.all()) table.keep(await undecided(parts, stored))
+  const sweeper = sweepGrants({ ...parts, table })
+  const opening = new Map<string, Promise<Approval>>()
+  const step = (type: Parameters<typeof grantStep>[0], request: GrantRequest) =>
+    log.append(grantStep(type, request, (text) => parts.tame(request.tenant, text)))
+
+  async function open(draft: Draft, id = parts.id()): Promise<GrantRequest> {
+    const full = fullness(table, draft)
+    if (full !== undefined) throw new GrantRefused('full', full)
+    const nowMs = clock.nowMs()
+    const request: GrantRequest = {
+      ...draft.request,
+      id,
+      state: 'pending',
+      askedMs: nowMs,
+      pendingUntilMs: nowMs + draft.waitMs,
+    }
+    table.reserve(request)
+    try {
+      const stored = await store.put(request, 0)
+      if (!stored) throw new GrantRefused('refused', `There is a request ${id} already.`)
+      await step('grant.request', request)
+      table.keep(stored)
+      return request
+    } catch (error) {
+      table.forget(id)
+      throw error
+    }
+  }
+
+  async function standing(id: string): Promise<StoredRequest> {
+    const stored = await store.find(id)
+    if (stored) return stored
+    throw new GrantRefused('unknown', `There is no request ${id}. \`sluicegate grant list\` shows those there are.`)
+  }
+
+  async function changed(next: GrantRequest, was: number): Promise<StoredRequest> {
+    const stored = await store.put(next, was)
+    if (stored) return stored
+    throw new GrantRefused('refused', `${next.id} was decided by somebody else a moment ago; look at it again.`)
+  }
+
+  /** Evidence first: what is granted without a record of who granted it would be nobody's grant. */
+  async function grant(before: StoredRequest, decided: GrantRequest): Promise<StoredRequest> {
+    const deciding = await changed({ ...decided, state: 'deciding' }, before.version)
+    try {
+      await step('grant.approve', decided)
+    } catch (error) {
+      await store.put(before.request, deciding.version)
+      throw error
+    }
+    return changed(decided, deciding.version)
+  }
+
+  async function spend(stored: StoredRequest): Promise<Approval | undefined> {
+    const { request, version } = stored
+    const spent = await store.put({ ...request, state: 'spent' }, version)
+    table.forget(request.id)
+    if (!spent) return undefined
+    await step('grant.spend', spent.request)
+    return { kind: 'spent', id: request.id, approver: request.decidedBy ?? '' }
+  }
+
+  async function openCall(question: Question): Promise<Approval> {
+    try {
+      const { id } = await open(callDraft(question))
+      return { kind: 'pending', id }
+    } catch (error) {
+      if (error instanceof GrantRefused && error.kind === 'full') return { kind: 'full' }
+      throw error
+    }
+  }
+
+  /** Equal calls at once open one request together. */
+  function openOnce(question: Question): Promise<Approval> {
+    const { binding } = question
+    const running = opening.get(binding) ?? openCall(question).finally(() => opening.delete(binding))
+    opening.set(binding, running)
+    return running
+  }
+
+  return {
+    elevated: live.of,
+    waitingFor: table.waitingFor,
+    list: async () => (await store.all()).map(({ request }) => request).toSorted((a, b) => b.askedMs - a.askedMs),
+    find: async (id) => (await store.find(id))?.request,
+    async request(ask) {
+      const read = ElevationAsk.safeParse(ask)
+      const [issue] = read.error?.issues ?? []
+      if (!read.success) throw new GrantRefused('refused', `${issue?.path.join('.')}: ${issue?.message}.`)
+      const problem = scopesProblem(read.data.scopes, rules.scopes(), rules.denied(read.data.principal))
+      if (problem !== undefined) throw new GrantRefused('refused', `scopes: ${problem}.`)
+      return open(elevationDraft(read.data, waitMs.elevation))
+    },
+    async prepare(asks) {
+      for (const ask of asks) {
+        const id = `gr-${createHash('sha256').update(JSON.stringify(ask)).digest('hex').slice(0, 16)}`
+        if (!(await store.find(id))) await open(elevationDraft(ask, waitMs.configuration), id)
+      }
+    },
+    async ask(question) {
+      const found = table.byBinding(question.binding)
+      if (found === undefined) return openOnce(question)
+      const { request } = found
+      if (request.state === 'denied') return { kind: 'denied', id: request.id }
+      if (request.state !== 'granted') return { kind: 'pending', id: request.id }
+      return (await spend(found)) ?? this.ask(question)
+    },
+    async propose(order, { rule, alert }, wait) {
+      await open(orderDraft(order, rule, alert, wait))
+    },
+    async approve(id, { by, note, ttlMs = Infinity }) {
+      const before = await standing(id)
+      const { request } = before
+      const refusal = personProblem(by) ?? notOpen(table, request) ?? approvalProblem(request, by) ?? halted(rules, request)
+      if (refusal !== undefined) throw new GrantRefused('refused', `${id} was not approved: ${refusal}.`)
+      const decidedMs = clock.nowMs()
+      const lasts = Math.min(ttlMs, request.ttlMs)
+      const decided = decidedAs('granted', request, { by, decidedMs, ...(note !== undefined && { note }) })
+      const granted = await grant(before, { ...decided, ttlMs: lasts, endsMs: decidedMs + lasts })
+      if (request.what.kind === 'order') await rules.order(request.what.order, by)
+      table.keep(granted)
+      await store.noteTime()
+      return granted.request
+    },
+    async deny(id, { by, note }) {
+      const before = await standing(id)
+      const { request } = before
+      const refusal = personProblem(by) ?? (isOver(request) ? `it is ${request.state} already` : undefined)
+      if (refusal !== undefined) throw new GrantRefused('refused', `${id} was not denied: ${refusal}.`)
+      const decided = decidedAs('denied', request, { by, decidedMs: clock.nowMs(), ...(note !== undefined && { note }) })
+      const denied = await changed(decided, before.version)
+      table.keep(denied)
+      await step('grant.deny', denied.request)
+      return denied.request
+    },
+    async close() {
+      await sweeper.close()
+      await store.noteTime()
+    },
+  }
+}
+
+/** A decision that was begun and never recorded is none: the person got no answer and may decide again. */
+async function undecided({ store }: GrantDeskParts, stored: StoredRequest): Promise<StoredRequest> {
+  if (stored.request.state !== 'deciding') return stored
+  const { decidedBy: _by, decidedMs: _at, note: _note, endsMs: _ends, ...request } = stored.request
+  return (await store.put({ ...request, state: 'pending' }, stored.version)) ?? stored
+}
+
+interface Draft {
+  readonly request: Omit<GrantRequest, 'id' | 'state' | 'askedMs' | 'pendingUntilMs'>
+  readonly waitMs: number
+}
+
+function elevationDraft(ask: ElevationAsk, wait: number): Draft {
+  const { principal, tenant, scopes, reason, requestedBy, ttlSeconds, ticket, approver } = ask
+  const what: Subject = { kind: 'elevation', scopes, ...(ticket !== undefined && { ticket }) }
+  const request = { principal, tenant, what, reason, requestedBy, ttlMs: ttlSeconds * 1000 }
+  return { request: { ...request, ...(approver !== undefined && { approver }) }, waitMs: wait }
+}
+
+function callDraft({ who, tool, binding, policy, args, because, reason }: Question): Draft {
+  const { id: principal, onBehalfOf } = who.actor
+  const what: Subject = { kind: 'call', tool, binding, policy, args, because }
+  const request = { principal, tenant: who.tenant, what, reason, requestedBy: principal, ttlMs: callTtlMs }
+  return { request: { ...request, ...(onBehalfOf !== undefined && { onBehalfOf }) }, waitMs: waitMs.call }
+}
+
+function orderDraft(order: OrderRequest, rule: string, alert: string, wait: number): Draft {
+  const by = `rule ${rule}`
+  const what: Subject = { kind: 'order', order, rule, alert }
+  const tenant = order.tenant ?? 'all'
+  const request = { principal: order.target, tenant, what, reason: order.reason, requestedBy: by }
+  return { request: { ...request, ttlMs: order.ttlMs ?? hourMs }, waitMs: wait }
+}
+
+function fullness(table: GrantTable, { request }: Draft): string | undefined {
+  if (table.pending() >= pendingMax.all) return `${pendingMax.all} requests wait for a person; decide some first.`
+  if (table.pending(request.tenant, request.principal) < pendingMax.principal) return undefined
+  return `${pendingMax.principal} requests of ${request.principal} wait for a person; decide some first.`
+}
+
+function decidedAs(
+  state: 'granted' | 'denied',
+  request: GrantRequest,
+  { by, decidedMs, note }: { readonly by: string; readonly decidedMs: number; readonly note?: string },
+): GrantRequest {
+  return { ...request, state, decidedBy: by, decidedMs, ...(note !== undefined && { note }) }
+}
+
+const isOver = ({ state }: GrantRequest): boolean => state !== 'pending' && state !== 'granted'
+
+function notOpen(table: GrantTable, { id, state }: GrantRequest): string | undefined {
+  if (state !== 'pending') return `it is ${state} already`
+  return table.remainingMs(id) > 0 ? undefined : 'its time to be decided is over'
+}
+
+function halted({ halted: stopped }: GrantRules, { what, tenant, principal }: GrantRequest): string | undefined {
+  return what.kind === 'elevation' ? stopped(tenant, principal, what.scopes) : undefined
+}
+
+function personProblem(by: string): string | undefined {
+  const read = PersonName.safeParse(by)
+  return read.success ? undefined : `the approver ${read.error.issues[0]?.message ?? 'has no name'}`
+}
