@@ -3,6 +3,7 @@ import type { Json } from '../ports/json.ts'
 import type { AdminService } from '../server/admin.ts'
 import type { Meters } from '../telemetry/metrics.ts'
 import type { EmbeddedDetector } from './detector.ts'
+import type { GrantDesk } from './grant-desk.ts'
 import type { GatewayOptions } from './options.ts'
 import type { Switchboard } from './switchboard.ts'
 
@@ -10,6 +11,7 @@ export interface AdminServiceParts {
   readonly options: Pick<GatewayOptions, 'tickets'>
   readonly log: EvidenceLog
   readonly switchboard: Switchboard
+  readonly grants: GrantDesk
   readonly meters: Meters
   readonly detector: Pick<EmbeddedDetector, 'problem'>
 }
@@ -18,7 +20,7 @@ export interface AdminServiceParts {
 const operator = { kind: 'operator', name: 'admin' } as const
 
 /** What the admin listener shows and does. */
-export function adminService({ options, log, switchboard, meters, detector }: AdminServiceParts): AdminService {
+export function adminService({ options, log, switchboard, grants, meters, detector }: AdminServiceParts): AdminService {
   return {
     problems: () =>
       [log.problem(), options.tickets.problem(), detector.problem()].filter((problem) => problem !== undefined),
@@ -26,5 +28,6 @@ export function adminService({ options, log, switchboard, meters, detector }: Ad
     switches: () => switchboard.list() as unknown as readonly Json[],
     engage: (order) => switchboard.engage(order, operator),
     release: (id, reason) => switchboard.release(id, reason, operator),
+    grants,
   }
 }

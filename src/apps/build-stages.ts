@@ -1,16 +1,20 @@
+import type { KeyObject } from 'node:crypto'
 import type { EgressCall } from '../adapters/egress-undici.ts'
 import type { ServiceClient } from '../adapters/service-http.ts'
 import { authenticate, type Identify, type Watch } from '../call/authenticate.ts'
-import type { Identified, Received } from '../call/call.ts'
+import type { Approved, Identified, Received } from '../call/call.ts'
+import { approve } from '../call/approve.ts'
 import { commit } from '../call/commit.ts'
 import { decide } from '../call/decide.ts'
 import { deduplicate, type Idempotency } from '../call/deduplicate.ts'
-import { halt, queryOf, type Enforced } from '../call/halt.ts'
+import { halt, queryOf, stops, type Enforced } from '../call/halt.ts'
 import { inspect } from '../call/inspect.ts'
 import { invoke, type Reach } from '../call/invoke.ts'
 import { limit, type Limiter } from '../call/limit.ts'
 import type { Notes } from '../call/record.ts'
 import { redact } from '../call/redact.ts'
+import { requestStates } from '../call/request-state.ts'
+import { shownTo } from '../call/shown.ts'
 import type { Stages } from '../call/stages.ts'
 import { validate } from '../call/validate.ts'
 import type { Provenance } from '../detection/provenance.ts'
@@ -24,6 +28,7 @@ import type { StateStore } from '../ports/state-store.ts'
 import type { Departed, EgressFetch } from '../ports/tool.ts'
 import { describeUrl, domainOf, isCovered, isMapped, judgeUrl, type Blocked } from '../tools/egress.ts'
 import type { Digests } from './digests.ts'
+import type { GrantDesk } from './grant-desk.ts'
 import { outputCheck } from './output-check.ts'
 import type { GatewayOptions } from './options.ts'
 import type { Switchboard } from './switchboard.ts'
@@ -35,6 +40,9 @@ export interface StageParts {
   readonly log: EvidenceLog
   readonly state: StateStore
   readonly switchboard: Switchboard
+  readonly grants: GrantDesk
+  /** Authenticates what clients send back when a call waited for a person. */
+  readonly requestStateKey: KeyObject
   readonly identify: Identify
   readonly watch: Watch
   readonly enforced: Enforced
@@ -75,13 +83,14 @@ export function buildStages(parts: StageParts): { readonly stages: Stages; reado
       scanner: parts.departing,
       halt: halted,
       rights: (who) => rightsOf(parts, who),
+      waitingFor: ({ tenant, actor }, scope) => parts.grants.waitingFor(tenant, actor.id, scope),
       describeUrl: urlJudge(options),
       home: (region) => options.regions.backends[region],
       context: (call, region) => reach(call, region).context,
       sessionTainted: provenance.sessionTainted,
     }),
     deduplicate: idempotency.stage,
-    commit: commit(parts.log, parts.notes),
+    commit: commit(parts.log, parts.notes, approving(parts)),
     invoke: invoke({ forbids: switchboard.forbids, enforced: parts.enforced, reach, timeoutMs: toolTimeoutMs }),
     redact: redact({
       scanner,
@@ -91,6 +100,19 @@ export function buildStages(parts: StageParts): { readonly stages: Stages; reado
     }),
   }
   return { stages, idempotency }
+}
+
+/** Where a person is asked, if a rule or a switch wants that. */
+function approving({ options, clock, state, switchboard, grants, enforced, scanner, digests, ...parts }: StageParts) {
+  return approve({
+    ask: (question) => grants.ask(question),
+    forbids: switchboard.forbids,
+    enforced,
+    digest: digests.plain,
+    show: (tenant, args) => shownTo(scanner, tenant, args),
+    policyDigest: options.policy.digest,
+    states: requestStates({ key: parts.requestStateKey, clock, state }),
+  })
 }
 
 /** What makes two calls the same attempt: the tool and the arguments, whatever key or order they come with. */
@@ -121,7 +143,7 @@ function closedBy({ egress }: GatewayOptions): Blocked {
 const rightsOf = ({ switchboard }: StageParts, { tenant, actor, rights }: Principal): readonly string[] =>
   switchboard.rightsOf({ tenant, actor: actor.id, rights })
 
-type Caller = Received & Identified & { readonly idem?: { readonly keyDigest: string } }
+type Caller = Received & Identified & Approved & { readonly idem?: { readonly keyDigest: string } }
 
 /** What a tool may use during one call: the services of its region and the guarded way out, each under its own span. */
 function reachOf(parts: StageParts) {
@@ -131,7 +153,7 @@ function reachOf(parts: StageParts) {
     const { who, trace, signal, idem } = call
     const begin = () => trace.begin('service')
     const operation = idem ? { operationId: idem.keyDigest } : {}
-    const blocked: Blocked = (domain) => closed(domain) || switchboard.forbids(queryOf(call, domain)) !== undefined
+    const blocked: Blocked = (domain) => closed(domain) || stops(switchboard.forbids(queryOf(call, domain)), call)
     let left: Departed | undefined
     const departed = (what: Departed): void => void (left ??= what)
     const context = {

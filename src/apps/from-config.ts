@@ -20,6 +20,7 @@ import type { RuleFile } from '../detection/load.ts'
 import type { Lists } from '../detection/select.ts'
 import { verifySnapshot } from '../detection/snapshot.ts'
 import { developmentIssuer } from '../identity/issuer.ts'
+import { scopesProblem, type ElevationAsk } from '../identity/elevation.ts'
 import type { TrustedIssuer } from '../identity/token.ts'
 import { compilePolicy } from '../policy/compile.ts'
 import { placed } from '../policy/document.ts'
@@ -32,6 +33,7 @@ import type { TicketRegister } from '../ports/tickets.ts'
 import type { Tool } from '../ports/tool.ts'
 import { builtInAliases, catalog, toolNames } from '../tools/catalog.ts'
 import { builtInTools } from '../tools/built-in.ts'
+import { scopesAsked } from '../tools/scopes.ts'
 import { egressLists, spelled } from '../tools/egress-lists.ts'
 import { once, type Keep } from './kept.ts'
 import type { GatewayOptions } from './options.ts'
@@ -87,6 +89,7 @@ export async function gatewayOptions(loaded: LoadedConfig, around: Surroundings)
       principals: loaded.principals,
       ...(config.mode === 'development' && { local: localOf(config) }),
     },
+    elevations: elevationsOf(loaded, config, tools),
     regions: {
       tenants: Object.fromEntries(Object.entries(config.auth.tenants).map(([tenant, { home }]) => [tenant, home])),
       backends: config.auth.regions,
@@ -110,6 +113,24 @@ export async function gatewayOptions(loaded: LoadedConfig, around: Surroundings)
     configDigest: loaded.digest,
     report: around.report,
   }
+}
+
+/** A request without a tenant is one for each tenant there is: every grant is bound to one. */
+function elevationsOf({ elevations }: LoadedConfig, { auth }: Config, tools: readonly Tool[]): readonly ElevationAsk[] {
+  const known = scopesAsked(tools)
+  const problems = elevations.flatMap(({ principal, request }) => {
+    const problem = scopesProblem([request], known)
+    return problem === undefined ? [] : [`principals: the request of ${principal}: ${problem}.`]
+  })
+  if (problems.length > 0) throw new ConfigError(problems)
+  return elevations.flatMap(({ request, tenant, ...rest }) =>
+    (tenant === undefined ? Object.keys(auth.tenants) : [tenant]).map((one) => ({
+      ...rest,
+      tenant: one,
+      scopes: [request],
+      requestedBy: 'configuration',
+    })),
+  )
 }
 
 /** A setting for a tool or a detection that there is not would hold for nothing, and look as if it held. */

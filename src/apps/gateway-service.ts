@@ -53,7 +53,10 @@ export function gatewayService(parts: GatewayServiceParts): SwappableService {
   return {
     options: () => now.options,
     build: (options) => runtime(lasting, options),
-    swap: (next) => void (now = next),
+    swap(next) {
+      now = next
+      parts.grants.prepare(next.options.elevations).catch(fault)
+    },
     identify: (caller) => now.identify(caller),
     call: (request) => now.call(request),
     tools: (who) => now.tools(who),

@@ -21,7 +21,9 @@ import { changes, type Changes } from './change.ts'
 import { measured } from './count.ts'
 import { embeddedDetector, type EmbeddedDetector } from './detector.ts'
 import { loadEntries } from './entries.ts'
+import type { GrantDesk } from './grant-desk.ts'
 import { gatewayService } from './gateway-service.ts'
+import { openGrants } from './open-grants.ts'
 import type { GatewayOptions } from './options.ts'
 import { breakerLevels, realSleep, serviceGate } from './service-gate.ts'
 import { switchboard, type Switchboard } from './switchboard.ts'
@@ -34,6 +36,8 @@ export interface Gateway {
   readonly keys: Keys
   readonly detector: EmbeddedDetector
   readonly switches: Switchboard
+  /** Elevations and approvals. */
+  readonly grants: GrantDesk
   readonly transport: Transport
   /** Other options, while it runs. */
   readonly changes: Changes
@@ -88,7 +92,8 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   const watching = keep(embeddedDetector({ ...shared, options: live }))
   const gate = serviceGate({ clock, log, meters, report: options.report, fault })
   const services = keep(openServices(options, gate, clock))
-  const service = gatewayService({ ...shared, keys, state, services, observer: seen })
+  const grants = keep(await openGrants({ ...shared, keys, state, options: () => grantable(service.options()) }))
+  const service = gatewayService({ ...shared, keys, state, services, observer: seen, grants })
   meters.watch({
     switches: () => countsBy(switches.list().map(({ kind }) => kind)),
     breakers: () => breakerLevels(gate),
@@ -96,13 +101,15 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
     objectives: () => service.options().objectives,
   })
   for (const entry of loadEntries(options)) await log.append(entry)
+  await grants.prepare(options.elevations)
   const open = held.move()
   return {
     service,
-    admin: adminService({ ...shared, options: live, detector: watching }),
+    admin: adminService({ ...shared, options: live, detector: watching, grants }),
     keys,
     detector: watching,
     switches,
+    grants,
     transport: transport({ log, meters, report: options.report, fault }),
     changes: changes({ ...shared, service, detector: watching, report: options.report }),
     append: (entry) => log.append(entry),
@@ -114,6 +121,9 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
 function countsBy(names: readonly string[]): Readonly<Record<string, number>> {
   return Object.fromEntries([...new Set(names)].map((name) => [name, names.filter((other) => other === name).length]))
 }
+
+/** What the configuration in force has to say about what may be granted. */
+const grantable = ({ catalog, identity }: GatewayOptions) => ({ tools: catalog.list, principals: identity.principals })
 
 /** What parts that outlive a reload read of the configuration in force. */
 type LiveOptions = Pick<GatewayOptions, 'detector' | 'sinks' | 'tickets'>

@@ -1,7 +1,14 @@
 import { createHash } from 'node:crypto'
 import type { Approval, Question } from '../call/approve.ts'
-import type { OrderRequest } from '../control/order.ts'
-import { approvalProblem, PersonName, type GrantRequest, type Subject } from '../control/request.ts'
+import { OrderRefused, type OrderRequest } from '../control/order.ts'
+import {
+  approvalProblem,
+  GrantRefused,
+  PersonName,
+  type Decision,
+  type GrantRequest,
+  type Subject,
+} from '../control/request.ts'
 import { elevations, ElevationAsk, scopesProblem, type Elevations } from '../identity/elevation.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { EvidenceLog } from '../ports/evidence-log.ts'
@@ -9,24 +16,6 @@ import { grantStep } from './grant-entries.ts'
 import type { GrantStore, StoredRequest } from './grant-store.ts'
 import { grantTable, type GrantTable } from './grant-table.ts'
 import { sweepGrants } from './grant-sweep.ts'
-
-/** Why a request, an approval or a denial was not taken, in a sentence for whoever gave it. Nothing changed. */
-export class GrantRefused extends Error {
-  readonly kind: 'unknown' | 'refused' | 'full'
-  constructor(kind: GrantRefused['kind'], message: string) {
-    super(message)
-    this.name = 'GrantRefused'
-    this.kind = kind
-  }
-}
-
-/** What a person says of a request. */
-export interface Decision {
-  readonly by: string
-  readonly note?: string
-  /** Less than was asked for; never more. */
-  readonly ttlMs?: number
-}
 
 export interface GrantDeskParts {
   readonly store: GrantStore
@@ -42,8 +31,8 @@ export interface GrantDeskParts {
 }
 
 export interface GrantRules {
-  /** Every scope that a tool asks for. */
-  readonly scopes: () => readonly string[]
+  /** Every scope that a tool asks for; undefined where nobody knows which tools there are. */
+  readonly scopes: () => readonly string[] | undefined
   /** Scopes a principal is denied whatever it is granted. */
   readonly denied: (principal: string) => readonly string[]
   /** Why approvals of these scopes are stopped by a kill switch at the moment. */
@@ -110,11 +99,21 @@ export async function grantDesk(parts: GrantDeskParts): Promise<GrantDesk> {
     try {
       const stored = await store.put(request, 0)
       if (!stored) throw new GrantRefused('refused', `There is a request ${id} already.`)
-      await step('grant.request', request)
+      await recorded(stored)
       table.keep(stored)
       return request
     } catch (error) {
       table.forget(id)
+      throw error
+    }
+  }
+
+  /** A request that could not be recorded is none. */
+  async function recorded({ request, version }: StoredRequest): Promise<void> {
+    try {
+      await step('grant.request', request)
+    } catch (error) {
+      await store.put({ ...request, state: 'expired' }, version)
       throw error
     }
   }
@@ -179,23 +178,26 @@ export async function grantDesk(parts: GrantDeskParts): Promise<GrantDesk> {
       const read = ElevationAsk.safeParse(ask)
       const [issue] = read.error?.issues ?? []
       if (!read.success) throw new GrantRefused('refused', `${issue?.path.join('.')}: ${issue?.message}.`)
-      const problem = scopesProblem(read.data.scopes, rules.scopes(), rules.denied(read.data.principal))
+      const problem = scopesProblem(
+        read.data.scopes,
+        rules.scopes() ?? read.data.scopes,
+        rules.denied(read.data.principal),
+      )
       if (problem !== undefined) throw new GrantRefused('refused', `scopes: ${problem}.`)
       return open(elevationDraft(read.data, waitMs.elevation))
     },
     async prepare(asks) {
       for (const ask of asks) {
         const id = `gr-${createHash('sha256').update(JSON.stringify(ask)).digest('hex').slice(0, 16)}`
-        if (!(await store.find(id))) await open(elevationDraft(ask, waitMs.configuration), id)
+        if (!(await store.find(id))) await open(elevationDraft(ask, waitMs.configuration), id).catch(parts.fault)
       }
     },
     async ask(question) {
       const found = table.byBinding(question.binding)
       if (found === undefined) return openOnce(question)
-      const { request } = found
-      if (request.state === 'denied') return { kind: 'denied', id: request.id }
-      if (request.state !== 'granted') return { kind: 'pending', id: request.id }
-      return (await spend(found)) ?? this.ask(question)
+      const { id, state } = found.request
+      if (state === 'granted') return (await spend(found)) ?? openOnce(question)
+      return { kind: state === 'denied' ? 'denied' : 'pending', id }
     },
     async propose(order, { rule, alert }, wait) {
       await open(orderDraft(order, rule, alert, wait))
@@ -203,13 +205,15 @@ export async function grantDesk(parts: GrantDeskParts): Promise<GrantDesk> {
     async approve(id, { by, note, ttlMs = Infinity }) {
       const before = await standing(id)
       const { request } = before
-      const refusal = personProblem(by) ?? notOpen(table, request) ?? approvalProblem(request, by) ?? halted(rules, request)
+      const refusal =
+        personProblem(by) ?? notOpen(table, request) ?? approvalProblem(request, by) ?? halted(rules, request)
       if (refusal !== undefined) throw new GrantRefused('refused', `${id} was not approved: ${refusal}.`)
       const decidedMs = clock.nowMs()
       const lasts = Math.min(ttlMs, request.ttlMs)
       const decided = decidedAs('granted', request, { by, decidedMs, ...(note !== undefined && { note }) })
+      // A stop comes first and its paper after it: one stop too many is the safe mistake.
+      if (request.what.kind === 'order') await engaged(rules, request.what.order, by)
       const granted = await grant(before, { ...decided, ttlMs: lasts, endsMs: decidedMs + lasts })
-      if (request.what.kind === 'order') await rules.order(request.what.order, by)
       table.keep(granted)
       await store.noteTime()
       return granted.request
@@ -217,9 +221,13 @@ export async function grantDesk(parts: GrantDeskParts): Promise<GrantDesk> {
     async deny(id, { by, note }) {
       const before = await standing(id)
       const { request } = before
-      const refusal = personProblem(by) ?? (isOver(request) ? `it is ${request.state} already` : undefined)
+      const refusal = personProblem(by) ?? notEndable(request)
       if (refusal !== undefined) throw new GrantRefused('refused', `${id} was not denied: ${refusal}.`)
-      const decided = decidedAs('denied', request, { by, decidedMs: clock.nowMs(), ...(note !== undefined && { note }) })
+      const decided = decidedAs('denied', request, {
+        by,
+        decidedMs: clock.nowMs(),
+        ...(note !== undefined && { note }),
+      })
       const denied = await changed(decided, before.version)
       table.keep(denied)
       await step('grant.deny', denied.request)
@@ -280,7 +288,12 @@ function decidedAs(
   return { ...request, state, decidedBy: by, decidedMs, ...(note !== undefined && { note }) }
 }
 
-const isOver = ({ state }: GrantRequest): boolean => state !== 'pending' && state !== 'granted'
+/** A switch that was engaged is released as a switch: ending the paper would not end the stop. */
+function notEndable({ state, what }: GrantRequest): string | undefined {
+  if (state !== 'pending' && state !== 'granted') return `it is ${state} already`
+  if (state === 'pending' || what.kind !== 'order') return undefined
+  return 'its switch is engaged; release that with `sluicegate switch release`'
+}
 
 function notOpen(table: GrantTable, { id, state }: GrantRequest): string | undefined {
   if (state !== 'pending') return `it is ${state} already`
@@ -289,6 +302,15 @@ function notOpen(table: GrantTable, { id, state }: GrantRequest): string | undef
 
 function halted({ halted: stopped }: GrantRules, { what, tenant, principal }: GrantRequest): string | undefined {
   return what.kind === 'elevation' ? stopped(tenant, principal, what.scopes) : undefined
+}
+
+async function engaged({ order }: GrantRules, wanted: OrderRequest, by: string): Promise<void> {
+  try {
+    await order(wanted, by)
+  } catch (error) {
+    if (error instanceof OrderRefused) throw new GrantRefused('refused', error.message)
+    throw error
+  }
 }
 
 function personProblem(by: string): string | undefined {

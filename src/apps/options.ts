@@ -2,6 +2,7 @@ import type { ToolNames } from '../control/aim.ts'
 import type { Mode } from '../detection/reaction.ts'
 import type { RuleSet } from '../detection/check.ts'
 import type { Lists } from '../detection/select.ts'
+import type { ElevationAsk } from '../identity/elevation.ts'
 import type { PrincipalEntry, Limits } from '../identity/directory.ts'
 import type { LocalIdentity } from '../identity/identify.ts'
 import type { TrustedIssuer } from '../identity/token.ts'
@@ -40,6 +41,8 @@ export interface GatewayOptions {
     /** Who a local process is that shows no token; development only. */
     readonly local?: LocalIdentity
   }
+  /** Rights that configuration asks for, for the person it names to approve. */
+  readonly elevations: readonly ElevationAsk[]
   readonly regions: {
     /** Region of a tenant's people, e.g. `acme` to `US`. */
     readonly tenants: Readonly<Record<string, string>>

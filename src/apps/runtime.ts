@@ -12,6 +12,7 @@ import type { Provenance } from '../detection/provenance.ts'
 import { builtInKinds, isSecret } from '../dlp/kinds.ts'
 import { scanner } from '../dlp/scan.ts'
 import { directory, type Directory } from '../identity/directory.ts'
+import { rightsNow } from '../identity/elevation.ts'
 import { identifier } from '../identity/identify.ts'
 import { verifier } from '../identity/token.ts'
 import type { CeilingsOf } from '../limits/ceilings.ts'
@@ -24,6 +25,7 @@ import type { GatewayService } from '../server/mcp.ts'
 import type { Meters } from '../telemetry/metrics.ts'
 import { buildStages, stageTimeoutMs } from './build-stages.ts'
 import type { Digests } from './digests.ts'
+import type { GrantDesk } from './grant-desk.ts'
 import type { GatewayOptions } from './options.ts'
 import type { Switchboard } from './switchboard.ts'
 
@@ -36,6 +38,7 @@ export interface Lasting {
   readonly log: EvidenceLog
   readonly state: StateStore
   readonly switchboard: Switchboard
+  readonly grants: GrantDesk
   readonly services: ServiceClient
   readonly observer: Observer
   readonly meters: Meters
@@ -72,6 +75,8 @@ export function runtime(lasting: Lasting, options: GatewayOptions): Runtime {
     log,
     state: lasting.state,
     switchboard,
+    grants: lasting.grants,
+    requestStateKey: createSecretKey(lasting.keys.historyKey),
     identify,
     watch: lasting.watch,
     enforced: lasting.enforced,
@@ -99,8 +104,9 @@ export function runtime(lasting: Lasting, options: GatewayOptions): Runtime {
     options,
     identify,
     call: (request) => handle(receive(received, request)),
-    tools({ tenant, actor, rights }) {
-      const inForce = switchboard.rightsOf({ tenant, actor: actor.id, rights })
+    tools(who) {
+      const { rights } = rightsNow(listed, lasting.grants.elevated, who)
+      const inForce = switchboard.rightsOf({ tenant: who.tenant, actor: who.actor.id, rights })
       return options.catalog.list
         .filter(({ visibleWith }) => visibleWith.some((scope) => inForce.includes(scope)))
         .map(({ definition }) => definition)
@@ -114,13 +120,14 @@ const departingModes = {
   ip: 'pass' as const,
 }
 
-function identifierOf({ steady, keys }: Lasting, options: GatewayOptions, listed: Directory) {
+function identifierOf({ steady, keys, grants }: Lasting, options: GatewayOptions, listed: Directory) {
   const { issuers, audience, skewSec, local } = options.identity
   return identifier({
     verifier: verifier({ issuers, audience, clock: steady, skewSec, cacheMax: 10_000 }),
     directory: listed,
     sessionKey: createSecretKey(keys.sessionKey),
     homeRegion: (tenant) => options.regions.tenants[tenant] ?? '',
+    elevations: grants.elevated,
     ...(local && { local }),
   })
 }

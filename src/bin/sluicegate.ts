@@ -10,6 +10,7 @@ const commands: Readonly<Record<string, () => Promise<(program: Command) => void
   rules: async () => (await import('./commands/rules.ts')).rulesCommand,
   evidence: async () => (await import('./commands/evidence.ts')).evidenceCommand,
   switch: async () => (await import('./commands/switch.ts')).switchCommand,
+  grant: async () => (await import('./commands/grant.ts')).grantCommand,
   config: async () => (await import('./commands/config.ts')).configCommand,
   dlp: async () => (await import('./commands/dlp.ts')).dlpCommand,
 }

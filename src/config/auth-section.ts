@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import { PrincipalEntry } from '../identity/directory.ts'
 import { algorithms, type Algorithm } from '../ports/issuer-keys.ts'
+import { PrincipalItem } from './documents.ts'
 import { name, notServed, pathIn, type Place } from './fields.ts'
 
 /** An issuer whose tokens count. */
@@ -56,14 +56,14 @@ const ttl = z.int().min(1).max(600, 'must be at most 600 seconds: a token that l
 
 const keysByUrl = 'must be a file; keys by URL are not in this version. Save the issuer’s JWKS to a file'
 
-/** A principal in place, or a file that holds one or a list of them. */
-export type PrincipalSource = PrincipalEntry | string
+/** A principal or a request for one in place, or a file that holds one or a list of them. */
+export type PrincipalSource = PrincipalItem | string
 
 /** The schema of `principals`. */
 export function principalsSection(place: Place): z.ZodType<readonly PrincipalSource[]> {
   const file = pathIn(place)
   const source = z.unknown().transform((value, context): PrincipalSource => {
-    const read = typeof value === 'string' ? file.safeParse(value) : PrincipalEntry.safeParse(value)
+    const read = typeof value === 'string' ? file.safeParse(value) : PrincipalItem.safeParse(value)
     if (read.success) return read.data
     for (const issue of read.error.issues) context.addIssue({ ...issue, input: undefined } as never)
     return z.NEVER

@@ -1,5 +1,9 @@
 import { z } from 'zod'
+import { PersonName, samePerson } from '../control/request.ts'
 import { PrincipalEntry } from '../identity/directory.ts'
+import { elevationSecondsMax } from '../identity/elevation.ts'
+import { isJsonObject } from '../ports/json.ts'
+import { name } from './fields.ts'
 
 /** A `security.baseline.yaml`: what a security team asks of every gateway. */
 export interface Baseline {
@@ -57,29 +61,61 @@ export const Baseline: z.ZodType<Baseline> = z.strictObject({
 
 const isChecked = (claim: string): boolean => checkedClaims.includes(claim)
 
-/** One principal, or a list of them: what a principals file holds. Both shapes of an entry may stand beside each other. */
-export const PrincipalsFile: z.ZodType<PrincipalEntry | readonly PrincipalEntry[]> = z.union([
-  PrincipalEntry,
-  z.array(PrincipalEntry).max(10_000),
-])
-
-/** A request for a right for a while, as a person or a pipeline writes it. */
+/** A request for a right for a while, as a person or a pipeline writes it. It stands among the principals. */
 export interface ElevationRequest {
   readonly principal: string
   /** The scope that is asked for. */
   readonly request: string
   readonly reason: string
+  /** The only person who may approve it. */
   readonly approver: string
   readonly ttlSeconds: number
+  /** Where the principal is; absent, in every tenant of `auth.tenants`. */
+  readonly tenant?: string
+  readonly ticket?: string
 }
 
 const text = z.string().min(1).max(512)
 
-/** The schema of an elevation request. Refuses wildcards, and rights that would last longer than a day. */
-export const ElevationRequest: z.ZodType<ElevationRequest> = z.strictObject({
-  principal: text,
-  request: z.string().regex(/^[!#-)+-[\]-~]{1,128}$/, 'must be one scope without "*"'),
-  reason: text,
-  approver: text,
-  ttlSeconds: z.int().min(1).max(86_400),
+/** The schema of an elevation request. Refuses wildcards, rights that would last too long, and an approver who is the principal. */
+export const ElevationRequest: z.ZodType<ElevationRequest> = z
+  .strictObject({
+    principal: z.string().regex(/^[!-)+-~]{1,256}$/, 'must be one exact name: visible ASCII without "*"'),
+    request: z.string().regex(/^[!#-)+-[\]-~]{1,128}$/, 'must be one scope without "*"'),
+    reason: text,
+    approver: PersonName,
+    ttlSeconds: z
+      .int()
+      .min(1)
+      .max(elevationSecondsMax, `must be at most ${elevationSecondsMax}: no elevation lasts longer`),
+    tenant: name.exactOptional(),
+    ticket: text.exactOptional(),
+  })
+  .refine(({ principal, approver }) => !samePerson(principal, approver), {
+    path: ['approver'],
+    error: 'is the principal; another person must approve',
+  })
+
+/** What may stand in the list of principals: who may do what, or a request for more for a while. */
+export type PrincipalItem = PrincipalEntry | ElevationRequest
+
+/** One of the two, told apart by what only a request has, so that each is refused in its own words. */
+export const PrincipalItem: z.ZodType<PrincipalItem> = z.unknown().transform((value, context): PrincipalItem => {
+  const read =
+    isJsonObject(value) && 'request' in value ? ElevationRequest.safeParse(value) : PrincipalEntry.safeParse(value)
+  if (read.success) return read.data
+  for (const issue of read.error.issues) context.addIssue({ ...issue, input: undefined } as never)
+  return z.NEVER
 })
+
+/** What a principals file holds: one item, or a list of them. Every shape may stand beside every other. */
+export const PrincipalsFile: z.ZodType<PrincipalItem | readonly PrincipalItem[]> = z
+  .unknown()
+  .transform((value, context) => {
+    const read = Array.isArray(value)
+      ? z.array(PrincipalItem).max(10_000).safeParse(value)
+      : PrincipalItem.safeParse(value)
+    if (read.success) return read.data
+    for (const issue of read.error.issues) context.addIssue({ ...issue, input: undefined } as never)
+    return z.NEVER
+  })

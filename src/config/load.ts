@@ -3,6 +3,7 @@ import type { PrincipalEntry } from '../identity/directory.ts'
 import { placedDocument, type Problem } from '../policy/document.ts'
 import { isJsonObject } from '../ports/json.ts'
 import { readBaseline } from './baseline.ts'
+import type { ElevationRequest } from './documents.ts'
 import { explain } from './explain.ts'
 import type { Place } from './fields.ts'
 import { contradictions } from './judge.ts'
@@ -24,6 +25,8 @@ export interface ParsedConfig {
 export interface LoadedConfig extends ParsedConfig {
   /** All principals, from the file itself and the files it names. */
   readonly principals: readonly PrincipalEntry[]
+  /** What is asked for on their behalf, from the same places. */
+  readonly elevations: readonly ElevationRequest[]
   /** Policy files in order; `builtin` asks for the rules that come with the product, before these. */
   readonly policies: { readonly builtIn: boolean; readonly sources: readonly Source[] }
   /** SHA-256 over the configuration and every file it names, hex: what evidence records. */
@@ -78,6 +81,7 @@ function resolve(parsed: ParsedConfig, source: Source): LoadedConfig {
     problems,
     warnings: [...parsed.warnings, ...baseline.warnings],
     principals: principals.entries,
+    elevations: principals.elevations,
     policies: { builtIn: config.policies.includes(builtIn), sources: policies.sources },
     digest: digestOf(sources),
     places: [source.file, ...named(config)],
@@ -86,7 +90,8 @@ function resolve(parsed: ParsedConfig, source: Source): LoadedConfig {
 
 function nothing(problems: readonly Problem[], source: Source, warnings: readonly Problem[] = []): LoadedConfig {
   const policies = { builtIn: false, sources: [] }
-  return { problems, warnings, principals: [], policies, digest: digestOf([source]), places: [source.file] }
+  const none = { principals: [], elevations: [], policies }
+  return { problems, warnings, ...none, digest: digestOf([source]), places: [source.file] }
 }
 
 function named({ baseline, principals, policies, detector }: Config): readonly string[] {

@@ -3,19 +3,19 @@ import path from 'node:path'
 import type { PrincipalEntry } from '../identity/directory.ts'
 import { placedDocument, type PlacedDocument, type Problem } from '../policy/document.ts'
 import { readPolicies } from '../policy/read.ts'
-import { PrincipalsFile } from './documents.ts'
+import { PrincipalsFile, type ElevationRequest, type PrincipalItem } from './documents.ts'
 import { explain } from './explain.ts'
 import { builtIn, type Config } from './schema.ts'
 import { readSource, unreadable, type At, type Source } from './source.ts'
 
-/** All principals: those in place and those in the files that are named. */
+/** All principals, and what is asked for on their behalf: those in place and those in the files that are named. */
 export function readPrincipals(config: Config, at: At) {
-  const entries: PrincipalEntry[] = []
+  const items: PrincipalItem[] = []
   const problems: Problem[] = []
   const sources: Source[] = []
   for (const [index, listed] of config.principals.entries()) {
     if (typeof listed !== 'string') {
-      entries.push(listed)
+      items.push(listed)
       continue
     }
     const source = readSource(listed)
@@ -23,23 +23,27 @@ export function readPrincipals(config: Config, at: At) {
     else {
       sources.push(source)
       const read = principalsIn(source)
-      entries.push(...read.entries)
+      items.push(...read.items)
       problems.push(...read.problems)
     }
   }
-  return { entries, problems, sources }
+  const elevations = items.filter(isRequest)
+  return { entries: items.filter(isEntry), elevations, problems, sources }
 }
+
+const isRequest = (item: PrincipalItem): item is ElevationRequest => 'request' in item
+const isEntry = (item: PrincipalItem): item is PrincipalEntry => !isRequest(item)
 
 /** JSON is YAML, so one reader serves both. */
 function principalsIn({ file, text }: Source): {
-  readonly entries: readonly PrincipalEntry[]
+  readonly items: readonly PrincipalItem[]
   readonly problems: readonly Problem[]
 } {
   const document = placedDocument(text, file)
-  if (document.problems.length > 0) return { entries: [], problems: document.problems }
+  if (document.problems.length > 0) return { items: [], problems: document.problems }
   const parsed = PrincipalsFile.safeParse(document.data)
-  if (!parsed.success) return { entries: [], problems: explain(parsed.error, file, document) }
-  return { entries: [parsed.data].flat(), problems: [] }
+  if (!parsed.success) return { items: [], problems: explain(parsed.error, file, document) }
+  return { items: [parsed.data].flat(), problems: [] }
 }
 
 /** Policy files in order, with rules in place before them. Every rule is read, so that every problem is known. */

@@ -64,6 +64,24 @@ export interface GrantRequest {
   readonly endsMs?: number
 }
 
+/** What a person says of a request. */
+export interface Decision {
+  readonly by: string
+  readonly note?: string
+  /** Less than was asked for; never more. */
+  readonly ttlMs?: number
+}
+
+/** Why a request, an approval or a denial was not taken, in a sentence for whoever gave it. Nothing changed. */
+export class GrantRefused extends Error {
+  readonly kind: 'unknown' | 'refused' | 'full'
+  constructor(kind: GrantRefused['kind'], message: string) {
+    super(message)
+    this.name = 'GrantRefused'
+    this.kind = kind
+  }
+}
+
 const text = z.string().min(1).max(512)
 const time = z.int().min(0)
 const json: z.ZodType<Json> = z.json()

@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http'
 import type { JsonObject } from '../ports/json.ts'
-import type { Route } from './admin.ts'
+import type { AdminRoute } from './admin-route.ts'
 import { sendJson } from './body.ts'
 
 /** The configuration, as operators see and reload it. */
@@ -12,7 +12,7 @@ export interface ConfigDesk {
 }
 
 /** `GET /api/v1/config` and `POST /api/v1/reload`: 200 when what was read is in force, 409 when it was refused. */
-export function configRoutes(desk: ConfigDesk | undefined): readonly Route[] {
+export function configRoutes(desk: ConfigDesk | undefined): readonly AdminRoute[] {
   if (!desk) return []
   return [
     { method: 'GET', prefix: '/api/v1/config', handle: (_, response) => sendJson(response, 200, desk.state()) },

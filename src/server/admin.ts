@@ -7,10 +7,11 @@ import { OrderRefused, OrderRequest } from '../control/order.ts'
 import type { Json } from '../ports/json.ts'
 import { SecretUnavailable, type Secret } from '../ports/secret.ts'
 import { configRoutes, type ConfigDesk } from './admin-config.ts'
-import { readBody, sendJson } from './body.ts'
+import { grantRoutes, type GrantsAdmin } from './admin-grants.ts'
+import { bodyAs, refuse, type AdminRoute } from './admin-route.ts'
+import { sendJson } from './body.ts'
 import { hostProblem, loopbackHosts, loopbackOrigins, valuesOf, type HostRules } from './host-guard.ts'
 import { schemeOf, serverWith, type ListenerTls } from './secure.ts'
-import { parseStrict } from './strict-json.ts'
 
 const ReleaseOrder = z.strictObject({ reason: z.string().min(1).max(512) })
 
@@ -28,6 +29,7 @@ export interface AdminService {
   engage(order: OrderRequest): Promise<Engage>
   /** Undefined when no such switch is engaged. */
   release(id: string, reason: string): Promise<Release | undefined>
+  readonly grants: GrantsAdmin
 }
 
 export interface AdminOptions {
@@ -49,16 +51,7 @@ export interface AdminListener {
   close(): Promise<void>
 }
 
-/** One thing the listener does. */
-export interface Route {
-  readonly method: string
-  readonly prefix: string
-  /** Served without the token. */
-  readonly open?: boolean
-  readonly handle: (request: IncomingMessage, response: ServerResponse, rest: string) => Promise<void> | void
-}
-
-/** The operators' listener, apart from the agents': health, metrics and switches. Loopback unless configured otherwise. */
+/** The operators' listener, apart from the agents': health, metrics, switches and grants. Loopback unless configured otherwise. */
 export async function listenAdmin(options: AdminOptions): Promise<AdminListener> {
   const server = serverWith({ headersTimeout: 5_000, requestTimeout: 30_000, maxHeaderSize: 16 * 1024 }, options.tls)
   await new Promise<void>((resolve, reject) => {
@@ -96,14 +89,14 @@ async function route(
   const problem = hostProblem(request, rules)
   if (problem !== undefined) return refuse(response, 403, problem)
   const path = (request.url ?? '/').split('?')[0] as string
-  const served = routes(options.service).filter(({ prefix }) => matches(path, prefix))
+  const served = routes(options.service).filter((one) => matches(path, one))
   if (served.length === 0) return refuse(response, 404, 'Nothing is served here.')
   const found = served.find(({ method }) => method === request.method)
   if (!found) return notAllowed(response, served)
   if (!found.open && !authorized(request, options.token)) {
     return refuse(response, 401, 'Pass the admin token: "authorization: Bearer <keys/admin.token>".')
   }
-  const rest = decoded(path.slice(found.prefix.length))
+  const rest = decoded(innerOf(path, found))
   if (rest === undefined) return refuse(response, 400, 'The path is not well encoded: write a percent sign as %25.')
   await found.handle(request, response, rest)
 }
@@ -117,18 +110,23 @@ function decoded(segment: string): string | undefined {
   }
 }
 
-function notAllowed(response: ServerResponse, served: readonly Route[]): void {
+function notAllowed(response: ServerResponse, served: readonly AdminRoute[]): void {
   const allow = served.map(({ method }) => method).join(', ')
   sendJson(response, 405, { error: { message: `This path takes ${allow}.` } }, { allow })
 }
 
-/** A prefix that ends in a slash takes one more segment; any other path is exact. */
-function matches(path: string, prefix: string): boolean {
+/** A prefix that ends in a slash takes one more segment, then its suffix; any other path is exact. */
+function matches(path: string, { prefix, suffix = '' }: AdminRoute): boolean {
   if (!prefix.endsWith('/')) return path === prefix
-  return path.startsWith(prefix) && path.length > prefix.length && !path.slice(prefix.length).includes('/')
+  if (!path.startsWith(prefix) || !path.endsWith(suffix)) return false
+  const inner = path.slice(prefix.length, path.length - suffix.length)
+  return inner.length > 0 && !inner.includes('/')
 }
 
-function routes(service: AdminService): readonly Route[] {
+const innerOf = (path: string, { prefix, suffix = '' }: AdminRoute): string =>
+  path.slice(prefix.length, path.length - suffix.length)
+
+function routes(service: AdminService): readonly AdminRoute[] {
   return [
     { method: 'GET', prefix: '/healthz', open: true, handle: (_, response) => sendJson(response, 200, { ok: true }) },
     { method: 'GET', prefix: '/readyz', open: true, handle: (_, response) => ready(service, response) },
@@ -145,6 +143,7 @@ function routes(service: AdminService): readonly Route[] {
       handle: (request, response, id) => release(service, request, response, id),
     },
     ...configRoutes(service.config),
+    ...grantRoutes(service.grants),
   ]
 }
 
@@ -185,19 +184,6 @@ async function release(
   sendJson(response, 200, released)
 }
 
-type Body<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly why: string }
-
-async function bodyAs<T>(schema: z.ZodType<T>, request: IncomingMessage): Promise<Body<T>> {
-  const bytes = await readBody(request, 64 * 1024)
-  if (bytes === undefined) return { ok: false, why: 'The body is larger than 64 KiB.' }
-  const parsed = parseStrict(bytes)
-  if (!parsed.ok) return { ok: false, why: `The body is not strict JSON: ${parsed.why}.` }
-  const checked = schema.safeParse(parsed.value)
-  if (checked.success) return { ok: true, value: checked.data }
-  const [issue] = checked.error.issues
-  return { ok: false, why: `${issue?.path.join('.') || 'body'}: ${issue?.message ?? 'is wrong'}` }
-}
-
 function authorized(request: IncomingMessage, token: AdminOptions['token']): boolean {
   const values = valuesOf(request, 'authorization')
   const shown = values.length === 1 ? /^Bearer (\S+)$/i.exec(values[0] as string)?.[1] : undefined
@@ -216,7 +202,3 @@ function inForce(token: AdminOptions['token']): string | undefined {
 }
 
 const sha256 = (text: string): Buffer => createHash('sha256').update(text).digest()
-
-function refuse(response: ServerResponse, status: number, message: string): void {
-  sendJson(response, status, { error: { message } })
-}

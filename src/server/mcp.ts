@@ -7,6 +7,7 @@ import { brokenInside, surface, withRefusal, type Surface } from '../call/surfac
 import type { Principal } from '../identity/principal.ts'
 import type { Json } from '../ports/json.ts'
 import type { ToolDefinition } from '../ports/tool.ts'
+import { stateSentBack, waitForPerson } from './input-required.ts'
 import { serverInfo } from './server-info.ts'
 import { readMeta } from './meta.ts'
 
@@ -63,7 +64,8 @@ export function mcpServer({ service, exchangeOf, fault }: McpParts): Server {
       const exchange = exchangeOf(context)
       try {
         const settled = await service.call(callFrom(request.params, exchange, context))
-        return answer(surface(settled.outcome, exchange.transport), exchange)
+        const waiting = waitForPerson(settled.outcome, context)
+        return waiting ?? answer(surface(settled.outcome, exchange.transport), exchange)
       } finally {
         if (context.mcpReq.signal.aborted) exchange.unanswered?.()
       }
@@ -101,6 +103,7 @@ function callFrom(
   const parent = meta.traceparent ?? exchange.headerTraceparent
   const link = meta.traceparent === undefined ? undefined : exchange.headerTraceparent
   const client = meta.client ?? exchange.client
+  const resumes = stateSentBack(context)
   return {
     transport: exchange.transport,
     protocolVersion: exchange.protocolVersion,
@@ -111,6 +114,7 @@ function callFrom(
     toolName: params.name,
     rawArgs: (params.arguments ?? {}) as Json,
     plan: meta.plan,
+    ...(resumes !== undefined && { resumes }),
     ...(parent !== undefined && { traceparent: parent }),
     ...(meta.tracestate !== undefined && { tracestate: meta.tracestate }),
     ...(link !== undefined && { linkTraceparent: link }),

@@ -121,7 +121,8 @@ describe('replies', () => {
   })
 
   it('list the tools as they always did', async () => {
-    const who = { tenant: 'acme', actor: { id: 'agent:release' }, rights: allGrants } as never
+    const caller = { tenant: 'acme', subject: 'agent:release', actor: { id: 'agent:release' } }
+    const who = { ...caller, scopes: allGrants, rights: allGrants } as never
     const tools = gate.started.gateway.service.tools(who)
     await expect(`${JSON.stringify(tools, null, 2)}\n`).toMatchFileSnapshot('calls/tools.json.txt')
   })

@@ -84,6 +84,7 @@ export function ready(tool: Tool = aTool(), more: Partial<Ready> = {}): Ready {
     taint: { tainted: false, sourceMarkers: 0 },
     verdict: { effect: 'allow', rules: ['test'], redact: [], routeConflict: false },
     region: 'us-east',
+    judged: {},
     sent: {},
     ...(tool.effect !== 'read' && { intent: aReceipt }),
     ...(tool.needsIdemKey && { idem: { storeKey: 'key', keyDigest: 'digest' } }),

@@ -73,10 +73,14 @@ function jsonOf(option: string, text: string): JsonObject | undefined {
   return undefined
 }
 
-function verdictLines(ending: string, { effect, deniedBy, redact, route, shadow }: PolicyVerdict): readonly string[] {
+function verdictLines(
+  ending: string,
+  { effect, deniedBy, approval, redact, route, shadow }: PolicyVerdict,
+): readonly string[] {
   const why = effect === 'deny' ? ': Denied: no policy rule allows this call' : ''
+  const reason = deniedBy ?? (approval && { reason: approval.reason, rule: approval.rules.join(', ') })
   return [
-    ending + (deniedBy ? `: Denied: ${deniedBy.reason} (${deniedBy.rule})` : why),
+    ending + (reason ? `: Denied: ${reason.reason} (${reason.rule})` : why),
     ...redact.map(({ field, mode }) => `redact ${field}: ${mode}`),
     ...(route === undefined ? [] : [`route ${route}`]),
     ...(shadow ? [`with shadow rules: ${shadow.effect} (${shadow.rules.join(', ')})`] : []),

@@ -91,12 +91,13 @@ describe('decide', () => {
     halt: () => pass({}),
     rights: ({ rights }) => rights,
     home: () => 'us-east',
+    waitingFor: () => undefined,
     context: () => ({}) as never,
     sessionTainted: () => false,
     ...more,
   })
   const run = async (tool: Tool, made: DecideParts, more: Parameters<typeof ready>[1] = {}) => {
-    const { verdict: _verdict, region: _region, sent: _sent, ...call } = ready(tool, more)
+    const { verdict: _verdict, region: _region, judged: _judged, sent: _sent, ...call } = ready(tool, more)
     return decide(made)(call)
   }
 
@@ -153,7 +154,9 @@ describe('decide', () => {
     const args = { url: 'https://vendor.example/', body: 'mail ana@private.example' }
     const passed = await run(to(args.url), parts(), { args, ...destination(args.url) })
     expect(passed).toMatchObject({ kind: 'pass', learned: { sent: { url: args.url } } })
-    expect(JSON.stringify(passed)).not.toContain('ana@private.example')
+    expect(JSON.stringify((passed as { learned?: { sent?: unknown } }).learned?.sent)).not.toContain(
+      'ana@private.example',
+    )
     const moving = { ...args, url: 'https://vendor.example/?to=ana@private.example' }
     const elsewhere = {
       ...scan,
@@ -219,18 +222,20 @@ describe('commit', () => {
   const log = (problem?: string) => ({ append: vi.fn(async () => aReceipt), problem: () => problem }) as never
   const notes = { intent: vi.fn(() => ({ type: 'call.intent' as const })), ending: vi.fn() }
 
+  const approved = () => pass({})
+
   it('writes the intent of everything but a read', async () => {
     for (const effect of ['write', 'egress', 'destructive'] as const) {
-      expect(await commit(log(), notes)(ready(aTool({ effect })))).toEqual({
+      expect(await commit(log(), notes, approved)(ready(aTool({ effect })))).toEqual({
         kind: 'pass',
         learned: { intent: aReceipt },
       })
     }
-    expect(await commit(log(), notes)(ready())).toEqual({ kind: 'pass', learned: {} })
+    expect(await commit(log(), notes, approved)(ready())).toEqual({ kind: 'pass', learned: {} })
   })
 
   it('refuses to change anything while the log cannot be written', async () => {
-    expect(codeOf(await commit(log('disk full'), notes)(ready(aTool({ effect: 'write' }))))).toBe('internal')
+    expect(codeOf(await commit(log('disk full'), notes, approved)(ready(aTool({ effect: 'write' }))))).toBe('internal')
   })
 })
 
