@@ -1,5 +1,15 @@
 import type { EvidenceLog } from '../ports/evidence-log.ts'
-import type { Approved, Committed, Decided, Deduplicated, Identified, Inspected, Limited, Received, Validated } from './call.ts'
+import type {
+  Approved,
+  Committed,
+  Decided,
+  Deduplicated,
+  Identified,
+  Inspected,
+  Limited,
+  Received,
+  Validated,
+} from './call.ts'
 import { pass, refuse, type Stage } from './pipeline.ts'
 import type { Notes } from './record.ts'
 

@@ -124,7 +124,8 @@ function denied({ deniedBy, rules }: PolicyVerdict): Verdict<never> {
 function scopeMissing(parts: DecideParts, call: Known, missing: readonly string[]): Verdict<never> {
   const message = `This call needs the scope ${call.checked.scopes(call.args).join(' ')}.`
   const request = missing.map((scope) => parts.waitingFor(call.who, scope)).find((id) => id !== undefined)
-  if (request === undefined) return refuse({ code: 'scope_missing', message, elevate: { scopes: missing, how: asking } })
+  if (request === undefined)
+    return refuse({ code: 'scope_missing', message, elevate: { scopes: missing, how: asking } })
   const how = `Request ${request} for it waits for a person. Repeat the call once it is approved.`
   return refuse({
     code: 'scope_missing',

@@ -21,7 +21,14 @@ export interface Facts {
 }
 
 /** Every way a judged call can end. */
-export const endings = ['allow', 'deny', 'policy_denied', 'ticket_required', 'approval_required', 'region_unavailable'] as const
+export const endings = [
+  'allow',
+  'deny',
+  'policy_denied',
+  'ticket_required',
+  'approval_required',
+  'region_unavailable',
+] as const
 export type Ending = (typeof endings)[number]
 
 /** What all rules together must make of the call, and whether the rule that holds the example must match. */

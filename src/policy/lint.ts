@@ -38,7 +38,8 @@ function lintSide(rule: PlacedRule, side: 'when' | 'unless', shapes: readonly To
     const warnings = lintExpression(expression.expression, {
       vocabulary: policyVocabulary,
       maybeAbsent: (path) => maybeAbsent.test(path) && !isRequired(path, shapes),
-      ...((rule.decision === 'deny' || rule.decision === 'require_approval') && side === 'when' && { avoidable: optional }),
+      ...((rule.decision === 'deny' || rule.decision === 'require_approval') &&
+        side === 'when' && { avoidable: optional }),
     })
     const messages = [...warnings.map(({ message }) => message), ...unknownArguments(expression.paths, shapes)]
     return messages.map((message) => ({ ...rule.at, path: `${rule.rule}.${side}.${key}`, message }))

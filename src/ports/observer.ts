@@ -57,7 +57,11 @@ export interface CallFacts {
   readonly code?: string
   readonly evidence?: { readonly stream: string; readonly seq: number }
   /** What policy said, where it was asked. */
-  readonly policy?: { readonly rules: readonly string[]; readonly version: string; readonly shadow?: 'allow' | 'deny' | 'require_approval' }
+  readonly policy?: {
+    readonly rules: readonly string[]
+    readonly version: string
+    readonly shadow?: 'allow' | 'deny' | 'require_approval'
+  }
   /** What was found in the arguments and in the result: how many, by kind. */
   readonly found?: Readonly<Record<string, number>>
   readonly shown?: Readonly<Record<string, number>>

@@ -31,7 +31,6 @@ export async function gatewayGrants({ url, tokenFile, away }: GatewayClerkOption
     request: (wanted) => send(collection, wanted),
     approve: (id, decision) => send(one(id, '/approve'), saidOf(decision)),
     deny: (id, decision) => send(one(id, '/deny'), saidOf(decision)),
-    close: async () => undefined,
   }
 }
 

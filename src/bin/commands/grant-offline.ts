@@ -12,6 +12,5 @@ export async function offlineGrants(data: string): Promise<GrantClerk> {
     },
     approve: (id, decision) => withGrantsOffline(data, (desk) => desk.approve(id, decision)),
     deny: (id, decision) => withGrantsOffline(data, (desk) => desk.deny(id, decision)),
-    close: async () => undefined,
   }
 }

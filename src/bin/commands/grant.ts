@@ -10,9 +10,7 @@ import { offlineGrants } from './grant-offline.ts'
 import { shownLine, shownWhole } from './grant-shown.ts'
 
 /** Where requests and decisions go: to the gateway that runs, or into its state and evidence while none does. */
-export interface GrantClerk extends GrantsAdmin {
-  close(): Promise<void>
-}
+export type GrantClerk = GrantsAdmin
 
 interface Where {
   readonly data: string
@@ -121,14 +119,12 @@ async function told(where: Where, work: (clerk: GrantClerk) => Promise<GrantRequ
     process.stderr.write(`sluicegate: ${error.message}\n`)
     if (where.json === true) say(JSON.stringify({ error: { kind: error.kind, message: error.message } }))
     process.exitCode = 1
-  } finally {
-    await clerk.close()
   }
 }
 
 async function list(where: Where & { readonly all?: true }): Promise<void> {
   const clerk = await clerkAt(where)
-  const kept = await clerk.list().finally(() => clerk.close())
+  const kept = await clerk.list()
   const grants = where.all === true ? kept : kept.filter(({ state }) => state === 'pending' || state === 'granted')
   if (where.json === true) return say(JSON.stringify({ grants }))
   say(
@@ -140,7 +136,7 @@ async function list(where: Where & { readonly all?: true }): Promise<void> {
 
 async function show(id: string, where: Where): Promise<void> {
   const clerk = await clerkAt(where)
-  const found = await clerk.find(id).finally(() => clerk.close())
+  const found = await clerk.find(id)
   if (!found) throw new Error(`There is no request ${id}; \`sluicegate grant list --all\` shows those there are.`)
   say(where.json === true ? JSON.stringify(found) : shownWhole(found, Date.now()))
 }
