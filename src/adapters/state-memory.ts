@@ -34,6 +34,7 @@ export function memoryState(options: MemoryStateOptions = {}): StateStore {
     const claim = claims.get(key)
     if (claim?.state !== 'running') return false
     claims.set(key, next(claim))
+    fullUntilMs.delete(claims)
     return true
   }
 
@@ -108,11 +109,20 @@ function claimOf({ body, state, answer }: Claimed, bodyDigest: string): Claim {
   return state === 'done' ? { kind: 'done', answer: structuredClone(answer ?? {}) } : { kind: state }
 }
 
+/** When a full map will have room, as far as its last look over told; a flood must not have it looked over each time. */
+const fullUntilMs = new WeakMap<object, number>()
+
 /** Drops what has expired when there is no room left. Refuses when nothing has. */
 function makeRoom(map: Map<string, { readonly expiresMs: number }>, nowMs: number, max: number, what: string): void {
+  if (map.size < max) return void fullUntilMs.delete(map)
+  if (nowMs < (fullUntilMs.get(map) ?? nowMs)) throw new StateFull(what, max)
+  let nextMs = Infinity
+  for (const [key, { expiresMs }] of map)
+    if (expiresMs <= nowMs) map.delete(key)
+    else nextMs = Math.min(nextMs, expiresMs)
   if (map.size < max) return
-  for (const [key, { expiresMs }] of map) if (expiresMs <= nowMs) map.delete(key)
-  if (map.size >= max) throw new StateFull(what, max)
+  fullUntilMs.set(map, nextMs)
+  throw new StateFull(what, max)
 }
 
 function dayOf(days: Map<string, Map<string, number>>, day: string): Map<string, number> {

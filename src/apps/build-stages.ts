@@ -88,6 +88,7 @@ export function buildStages(parts: StageParts): { readonly stages: Stages; reado
       home: (region) => options.regions.backends[region],
       context: (call, region) => reach(call, region).context,
       sessionTainted: provenance.sessionTainted,
+      tiedWrites: options.identity.replay !== 'lenient',
     }),
     deduplicate: idempotency.stage,
     commit: commit(parts.log, parts.notes, approving(parts)),

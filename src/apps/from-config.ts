@@ -13,6 +13,7 @@ import { openKeys } from '../adapters/keys-file.ts'
 import { ticketsFile } from '../adapters/tickets-file.ts'
 import type { LoadedConfig } from '../config/load.ts'
 import { builtIn, type Config, type SinkSection } from '../config/schema.ts'
+import { isLoopback } from '../config/transport.ts'
 import { unknownRules, unknownTools } from '../config/unknown-names.ts'
 import { openRules, type RuleSet } from '../detection/check.ts'
 import { runExamples } from '../detection/examples.ts'
@@ -21,6 +22,7 @@ import type { Lists } from '../detection/select.ts'
 import { verifySnapshot } from '../detection/snapshot.ts'
 import { developmentIssuer } from '../identity/issuer.ts'
 import { scopesProblem, type ElevationAsk } from '../identity/elevation.ts'
+import type { ReplayMode } from '../identity/replay.ts'
 import type { TrustedIssuer } from '../identity/token.ts'
 import { compilePolicy } from '../policy/compile.ts'
 import { placed } from '../policy/document.ts'
@@ -86,6 +88,7 @@ export async function gatewayOptions(loaded: LoadedConfig, around: Surroundings)
       issuers: await issuersOf(config, around),
       audience: config.auth.audience,
       skewSec: config.auth.skewSeconds,
+      replay: replayOf(config),
       principals: loaded.principals,
       ...(config.mode === 'development' && { local: localOf(config) }),
     },
@@ -242,6 +245,11 @@ async function issuersOf(
     ...(await Promise.all(configured)),
     developmentIssuer({ key, clock, mode: config.mode, audience, maxTtlSeconds }).trusted,
   ]
+}
+
+/** On a developer's own machine one token serves several clients, unless the file says what it may be used for. */
+function replayOf({ mode, listen, auth }: Config): ReplayMode {
+  return auth.replay ?? (mode === 'development' && isLoopback(listen.host) ? 'lenient' : 'bound')
 }
 
 /** Who calls over stdio without a token, in development. */

@@ -1,7 +1,7 @@
 import { provenance } from '../detection/provenance.ts'
 import { grantWatch } from '../identity/grant-watch.ts'
 import type { Principal } from '../identity/principal.ts'
-import { steadyMs } from '../identity/token.ts'
+import { steadyTime } from '../identity/steady.ts'
 import type { CeilingsOf } from '../limits/ceilings.ts'
 import { limiter } from '../limits/limiter.ts'
 import type { EvidenceLog } from '../ports/evidence-log.ts'
@@ -14,7 +14,7 @@ import type { Switchboard } from './switchboard.ts'
 
 export interface GatewayServiceParts extends Omit<
   Lasting,
-  'steady' | 'digests' | 'limiter' | 'provenance' | 'watch' | 'enforced'
+  'time' | 'digests' | 'limiter' | 'provenance' | 'watch' | 'enforced'
 > {
   /** What the first runtime is built from. */
   readonly options: GatewayOptions
@@ -37,7 +37,7 @@ export function gatewayService(parts: GatewayServiceParts): SwappableService {
   const keyed = digests(keys, clock)
   const lasting: Lasting = {
     ...parts,
-    steady: { monoNs: clock.monoNs, nowMs: steadyMs(clock) },
+    time: steadyTime(clock),
     digests: keyed,
     limiter: limiter({ clock, state, configured: none, lowered: loweredBy(switchboard), miscount: fault }),
     provenance: provenance({ sessionsMax: 10_000, hash: keyed.lasting }),
@@ -58,6 +58,7 @@ export function gatewayService(parts: GatewayServiceParts): SwappableService {
       parts.grants.prepare(next.options.elevations).catch(fault)
     },
     identify: (caller) => now.identify(caller),
+    prove: (caller) => now.prove(caller),
     call: (request) => now.call(request),
     tools: (who) => now.tools(who),
     unrecorded: (code) => parts.meters.authFailure(`${code} unrecorded`),

@@ -5,6 +5,7 @@ import type { Lists } from '../detection/select.ts'
 import type { ElevationAsk } from '../identity/elevation.ts'
 import type { PrincipalEntry, Limits } from '../identity/directory.ts'
 import type { LocalIdentity } from '../identity/identify.ts'
+import type { ReplayMode } from '../identity/replay.ts'
 import type { TrustedIssuer } from '../identity/token.ts'
 import type { Guard } from '../limits/guard.ts'
 import type { Policy } from '../policy/verdict.ts'
@@ -37,6 +38,8 @@ export interface GatewayOptions {
     readonly audience: string
     /** Most seconds an issuer's clock may be ahead of ours. */
     readonly skewSec: number
+    /** What a token may be used for after its first use. */
+    readonly replay: ReplayMode
     readonly principals: readonly PrincipalEntry[]
     /** Who a local process is that shows no token; development only. */
     readonly local?: LocalIdentity

@@ -14,6 +14,8 @@ import { scanner } from '../dlp/scan.ts'
 import { directory, type Directory } from '../identity/directory.ts'
 import { rightsNow } from '../identity/elevation.ts'
 import { identifier } from '../identity/identify.ts'
+import { replay } from '../identity/replay.ts'
+import type { SteadyTime } from '../identity/steady.ts'
 import { verifier } from '../identity/token.ts'
 import type { CeilingsOf } from '../limits/ceilings.ts'
 import type { CallLimiter } from '../limits/limiter.ts'
@@ -32,8 +34,8 @@ import type { Switchboard } from './switchboard.ts'
 /** What lives as long as the process, whatever configuration says meanwhile: logs, state, counts and memories. */
 export interface Lasting {
   readonly clock: Clock
-  /** The wall clock, or where it would stand had nobody turned it back since the start: no reload makes an expired token young. */
-  readonly steady: Clock
+  /** The same time before and after a reload: what has ended stays ended. */
+  readonly time: SteadyTime
   readonly keys: Keys
   readonly log: EvidenceLog
   readonly state: StateStore
@@ -50,7 +52,7 @@ export interface Lasting {
 }
 
 /** Everything that follows from one version of the configuration. It judges the calls that began with it to their end. */
-export interface Runtime extends Pick<GatewayService, 'identify' | 'call' | 'tools'> {
+export interface Runtime extends Pick<GatewayService, 'identify' | 'prove' | 'call' | 'tools'> {
   readonly options: GatewayOptions
 }
 
@@ -68,7 +70,7 @@ export function runtime(lasting: Lasting, options: GatewayOptions): Runtime {
     registrableDomain,
     clean: (text) => scan.scan(text).count === 0,
   })
-  const identify = identifierOf(lasting, options, listed)
+  const { identify, prove } = identifierOf(lasting, options, listed)
   const { stages, idempotency } = buildStages({
     options,
     clock,
@@ -103,6 +105,7 @@ export function runtime(lasting: Lasting, options: GatewayOptions): Runtime {
   return {
     options,
     identify,
+    prove,
     call: (request) => handle(receive(received, request)),
     tools(who) {
       const { rights } = rightsNow(listed, lasting.grants.elevated, who)
@@ -120,10 +123,11 @@ const departingModes = {
   ip: 'pass' as const,
 }
 
-function identifierOf({ steady, keys, grants }: Lasting, options: GatewayOptions, listed: Directory) {
+function identifierOf({ clock, time, keys, state, grants }: Lasting, options: GatewayOptions, listed: Directory) {
   const { issuers, audience, skewSec, local } = options.identity
   return identifier({
-    verifier: verifier({ issuers, audience, clock: steady, skewSec, cacheMax: 10_000 }),
+    verifier: verifier({ issuers, audience, clock: { ...clock, nowMs: time.latestMs }, skewSec, cacheMax: 10_000 }),
+    replay: replay({ state, time, mode: options.identity.replay }),
     directory: listed,
     sessionKey: createSecretKey(keys.sessionKey),
     homeRegion: (tenant) => options.regions.tenants[tenant] ?? '',

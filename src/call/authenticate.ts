@@ -1,15 +1,20 @@
 import type { Principal } from '../identity/principal.ts'
 import type { Proof } from '../identity/proof.ts'
 import type { Identified, Received } from './call.ts'
-import { pass, refuse, type Stage } from './pipeline.ts'
+import { pass, type Stage, type Verdict } from './pipeline.ts'
 
 /**
  * What became of a credential. `proof` stands for a token from now on, so that it is not proven twice. `why` is for
- * operators; the caller learns only that it was refused.
+ * operators, the caller learns only that it was refused; `who` is whose token it was, where that much is proven.
  */
 export type Identity =
   | { readonly ok: true; readonly who: Principal; readonly proof?: Proof }
-  | { readonly ok: false; readonly code: 'unauthenticated' | 'token_replayed'; readonly why: string }
+  | {
+      readonly ok: false
+      readonly code: 'unauthenticated' | 'token_replayed' | 'internal'
+      readonly why: string
+      readonly who?: Principal
+    }
 
 /** Proves a credential. Throws only when it is broken itself. */
 export type Identify = (
@@ -23,13 +28,21 @@ export type Watch = (who: Principal, traceId: string) => Promise<void> | undefin
 export function authenticate(identify: Identify, watch: Watch): Stage<Received, Identified> {
   return async (call) => {
     const identity = await identify(call)
-    if (!identity.ok) {
-      return refuse(
-        { code: identity.code, message: 'Show a valid access token. It was missing, expired or not for this server.' },
-        { cause: identity.why },
-      )
-    }
+    if (!identity.ok) return refusalOf(identity)
     await watch(identity.who, call.trace.traceId)
     return pass({ who: identity.who })
   }
+}
+
+/** What the caller reads: what to do next, and nothing of why. */
+const messages = {
+  unauthenticated: 'Show a valid access token. It was missing, expired or not for this server.',
+  token_replayed:
+    'This access token belongs to another connection or was used up. Get a new one from its issuer, and use it from one client and one session only.',
+  internal: 'Whose token this is could not be looked up. Try again in a moment.',
+} as const
+
+function refusalOf({ code, why, who }: Extract<Identity, { ok: false }>): Verdict<never> {
+  const denied = { code, message: messages[code], ...(code === 'internal' && { retryAfterMs: 1_000 }) }
+  return { kind: 'refuse', refusal: { denied, cause: why }, ...(who && { learned: { who } }) }
 }

@@ -6,6 +6,7 @@ import type { ToolContext } from '../ports/tool.ts'
 import type { Decided, Identified, Inspected, Received, Validated } from './call.ts'
 import { endingOf } from './failure.ts'
 import { pass, refuse, type Stage, type Verdict } from './pipeline.ts'
+import { untied } from './untied.ts'
 
 type Known = Received & Identified & Validated & Inspected
 
@@ -26,6 +27,8 @@ export interface DecideParts {
   readonly waitingFor: (who: Principal, scope: string) => string | undefined
   /** An output of this session carried injection markers. */
   readonly sessionTainted: (session: string) => boolean
+  /** Changes need a token that only its sender can use; not asked for in loopback development. */
+  readonly tiedWrites: boolean
 }
 
 /**
@@ -38,6 +41,8 @@ export function decide(parts: DecideParts): Stage<Known, Decided> {
     if (missing.length > 0) return scopeMissing(parts, call, missing)
     const revoked = await parts.halt(call)
     if (revoked.kind !== 'pass') return revoked
+    const loose = parts.tiedWrites ? untied(call) : undefined
+    if (loose) return loose
     const region = parts.home(call.who.region)
     if (region === undefined) return regionUnavailable()
     const judged = await truth(parts, call, region)

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { algorithms, type Algorithm } from '../ports/issuer-keys.ts'
 import { PrincipalItem } from './documents.ts'
-import { name, notServed, pathIn, type Place } from './fields.ts'
+import { name, oneOf, pathIn, type Place } from './fields.ts'
 
 /** An issuer whose tokens count. */
 interface IssuerSection {
@@ -19,6 +19,8 @@ export interface AuthSection {
   /** Longest life of a token, seconds; 600 at most. */
   readonly maxTtlSeconds: number
   readonly skewSeconds: number
+  /** A token belongs to its first sender, or is for one request. Where it is not written, loopback development asks for less. */
+  readonly replay?: 'bound' | 'strict'
   /** Grants of `agent:local`, who calls over stdio without a token; development only. */
   readonly stdio: { readonly grants: readonly string[] }
   /** Where the data of each tenant lives. A tenant that is not here must bring a region in its token. */
@@ -44,7 +46,7 @@ export function authSection(place: Place): z.ZodType<AuthSection> {
     audience: z.string().min(1).max(512).default('urn:sluicegate:gateway'),
     maxTtlSeconds: ttl.default(600),
     skewSeconds: z.int().min(0).max(60).default(60),
-    replay: notServed('a token may be shown again until it expires; keep maxTtlSeconds short.').exactOptional(),
+    replay: oneOf(['bound', 'strict']).exactOptional(),
     stdio: z.strictObject({ grants: z.array(scope).max(256).default([]) }).prefault({}),
     tenants: z.record(name, z.strictObject({ home: name })).default({}),
     regions: z.record(name, name).default({ EU: 'eu-west', US: 'us-east' }),

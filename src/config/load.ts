@@ -108,7 +108,7 @@ function placeOf(data: unknown, file: string): Place {
 const knownKeys: readonly string[] = (
   'mode listen auth principals policies dlp tools services upstreams catalog egress limits tickets evidence notary bus ' +
   'state detector alerts siem telemetry admin secrets retention baseline host port hosts origins issuers issuer jwks ' +
-  'algorithms audience maxTtlSeconds skewSeconds stdio grants tenants home regions allow bulk ' +
+  'algorithms audience maxTtlSeconds skewSeconds replay stdio grants tenants home regions allow bulk ' +
   'block principal deny enabled costUsd token file gateway deployment signing kind rules stages ' +
   'tls cert key ca issuedBy clientCert minVersion rotationDays mtls ' +
   'default lists sinks url path secret otlp headers spansFile traceTrust spanNaming environment provider ' +

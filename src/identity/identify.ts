@@ -6,13 +6,16 @@ import type { Claims } from './claims.ts'
 import type { Why } from './compact.ts'
 import type { Directory } from './directory.ts'
 import { rightsNow } from './elevation.ts'
-import type { Binding } from './principal.ts'
-import { Proof } from './proof.ts'
+import type { Binding, Principal } from './principal.ts'
+import { Proof, type Held } from './proof.ts'
+import type { Sender, Taken } from './replay.ts'
 import { sessionKey } from './session.ts'
-import type { ProvenToken, TokenVerifier } from './token.ts'
+import type { TokenVerifier } from './token.ts'
 
 export interface IdentifyParts {
   readonly verifier: TokenVerifier
+  /** Takes a token for its sender. */
+  readonly replay: (claims: Claims, sender: Sender) => Promise<Taken>
   readonly directory: Directory
   /** Secret of the session keys; the same for all replicas. As a key object it costs a quarter per call. */
   readonly sessionKey: Uint8Array | KeyObject
@@ -35,47 +38,85 @@ export interface LocalIdentity {
 export const localIssuer = 'urn:sluicegate:local'
 
 type Bearer = Extract<Credential, { kind: 'bearer' }>
+type Shown = Parameters<Identify>[0]
 
-/** Turns a credential into the principal it proves. Refuses what is not proven; nobody is anybody by default. */
-export function identifier(parts: IdentifyParts): Identify {
-  return async ({ credential }) => {
+/** Turns credentials into the principals they prove. Refuses what is not proven; nobody is anybody by default. */
+export interface Identifier {
+  /** Proves a credential and takes it for its sender, who is known by now. */
+  readonly identify: Identify
+  /** Only proves it: for an edge that has to read on before it knows the sender, and then asks `identify` with the proof. */
+  readonly prove: Identify
+}
+
+export function identifier(parts: IdentifyParts): Identifier {
+  const known = async ({ credential }: Shown): Promise<Identity> => {
     switch (credential.kind) {
       case 'bearer':
-        return identifyToken(parts, credential)
+        return proveToken(parts, credential)
       case 'proven':
-        return identifyAgain(parts, credential.proof)
+        return proveAgain(parts, credential.proof)
       case 'process':
         return parts.local ? identifyProcess(parts, parts.local, credential.processId) : nobody('no token was shown')
       case 'none':
         return credential.refused ?? nobody('no token was shown')
     }
   }
+  return {
+    prove: known,
+    async identify(shown) {
+      const identity = await known(shown)
+      const held = identity.ok ? Proof.read(identity.proof) : undefined
+      return identity.ok && held && held.tied === undefined ? take(parts, identity.who, held, shown) : identity
+    },
+  }
 }
 
-async function identifyToken(parts: IdentifyParts, { token, binding = {} }: Bearer): Promise<Identity> {
+async function proveToken(parts: IdentifyParts, { token, binding = {} }: Bearer): Promise<Identity> {
   const verified = await parts.verifier.verify(token, binding)
-  return verified.ok ? principalOf(parts, verified.token, binding) : refused(verified.why)
+  return verified.ok ? principalOf(parts, { token: verified.token, binding }) : refused(verified.why)
 }
 
 /** A proven token is not proven again, but it may have run out, its key may be gone, and its rights are those of now. */
-async function identifyAgain(parts: IdentifyParts, proof: Proof): Promise<Identity> {
+async function proveAgain(parts: IdentifyParts, proof: Proof): Promise<Identity> {
   const held = Proof.read(proof)
   if (!held) return nobody('no token was shown')
   const why = await parts.verifier.again(held.token, held.binding)
-  return why ? refused(why) : principalOf(parts, held.token, held.binding)
+  return why ? refused(why) : principalOf(parts, held)
+}
+
+/** Takes a proven token for its sender: nobody is let in with another's, or with one whose owner is not known. */
+async function take(parts: IdentifyParts, who: Principal, held: Held, shown: Shown): Promise<Identity> {
+  const taken = await parts.replay(held.token.claims, senderOf(held.binding, shown))
+  switch (taken.kind) {
+    case 'taken':
+      return principalOf(parts, { ...held, tied: taken.tied })
+    case 'replayed':
+      return { ok: false, code: 'token_replayed', why: taken.why, who }
+    case 'unknown':
+      return { ok: false, code: 'internal', why: taken.why, who }
+  }
+}
+
+/** The first of what tells this sender from others: certificate, DPoP key, session of the 2025 revisions, stdio connection. */
+function senderOf({ certThumb, keyThumb }: Binding, { mcpSession, credential }: Shown): Sender {
+  if (certThumb !== undefined) return { kind: 'certificate', id: certThumb }
+  if (keyThumb !== undefined) return { kind: 'key', id: keyThumb }
+  if (mcpSession !== undefined) return { kind: 'session', id: mcpSession }
+  const processId = credential.kind === 'bearer' ? credential.processId : undefined
+  return processId === undefined ? { kind: 'anyone' } : { kind: 'process', id: processId }
 }
 
 /** Who a proven token makes its sender, with a proof of it. */
-function principalOf(parts: IdentifyParts, token: ProvenToken, binding: Binding): Identity {
-  const { claims } = token
+function principalOf(parts: IdentifyParts, held: Held): Identity {
+  const { claims } = held.token
   const entry = parts.directory.find(claims.subject, claims.actor ?? claims.subject)
   if (entry?.ttlSeconds !== undefined && claims.ttlSec > entry.ttlSeconds) {
     return nobody(`exp: The token lives ${claims.ttlSec} s; this principal's may live ${entry.ttlSeconds} s.`)
   }
-  const caller = known(parts, claims, binding)
+  const caller = known(parts, claims, held.binding)
   const rights = rightsNow(parts.directory, elevationsOf(parts), caller)
-  const who = { ...caller, ...rights, session: sessionOf(parts, claims, binding) }
-  return { ok: true, who, proof: new Proof({ token, binding }) }
+  const session = sessionOf(parts, claims, held.binding)
+  return { ok: true, who: { ...caller, ...rights, session, tied: held.tied ?? false }, proof: new Proof(held) }
 }
 
 function known(parts: IdentifyParts, claims: Claims, binding: Binding) {
@@ -120,7 +161,7 @@ function identifyProcess(parts: IdentifyParts, local: LocalIdentity, processId: 
   const caller = { tenant, subject: principal, actor: { id: principal, type: actorType(principal) }, scopes }
   const rights = rightsNow(parts.directory, elevationsOf(parts), caller)
   const region = parts.homeRegion(tenant)
-  return { ok: true, who: { ...caller, ...rights, issuer: localIssuer, session, region, selfIssued: true } }
+  return { ok: true, who: { ...caller, ...rights, issuer: localIssuer, session, region, selfIssued: true, tied: true } }
 }
 
 const elevationsOf = ({ elevations = () => [] }: IdentifyParts) => elevations

@@ -23,6 +23,8 @@ export interface Principal {
   /** Expiry, milliseconds since the epoch. */
   readonly expMs?: number
   readonly jti?: string
+  /** Only this sender can use the credential: it is bound to what the sender proves, or was for one request. */
+  readonly tied: boolean
   /** The gateway itself issued the credential. */
   readonly selfIssued: boolean
 }

@@ -1,10 +1,12 @@
 import type { Binding } from './principal.ts'
 import type { ProvenToken } from './token.ts'
 
-/** What a proof holds: the token that was proven, and how it was shown. */
+/** What a proof holds: the token that was proven, how it was shown, and whether it was taken for its sender. */
 export interface Held {
   readonly token: ProvenToken
   readonly binding: Binding
+  /** Set once the token was taken for its sender: true when nobody else can use it. */
+  readonly tied?: boolean
 }
 
 /**

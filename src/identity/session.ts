@@ -25,9 +25,9 @@ export function sessionKey(key: Uint8Array | KeyObject, session: SessionOf): str
 }
 
 /**
- * Whether a switch on `target` stops `session`. Agents open as many protocol sessions as they like, and need none at all:
- * a switch on one of those stops them all for the caller. Sessions that the issuer, a certificate or a process tells apart
- * stand alone.
+ * Whether a switch on `target` stops `session`. An agent can show another certificate, make another key, or show neither,
+ * and get another token for it: a switch on one of those sessions stops them all for the caller. Only what the issuer
+ * tells apart stands alone, and a process that showed no token.
  */
 export function coversSession(target: string, session: string): boolean {
   return target === session || (isLoose(target) && isLoose(session) && lineageOf(target) === lineageOf(session))
@@ -41,7 +41,7 @@ function instanceOf({ sid, thumb, processId }: SessionOf): readonly [string, str
 }
 
 function isLoose(session: string): boolean {
-  return /^[0-9a-f]{12}-[mn][0-9a-f]{12}$/.test(session)
+  return /^[0-9a-f]{12}-[cn][0-9a-f]{12}$/.test(session)
 }
 
 function lineageOf(session: string): string {

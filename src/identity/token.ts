@@ -5,6 +5,7 @@ import { issuerNamed, readClaims, type Claims, type Expected } from './claims.ts
 import { isWhy, readCompact, type Compact, type Why } from './compact.ts'
 import type { Binding } from './principal.ts'
 import { checkSignature } from './signature.ts'
+import { steadyTime } from './steady.ts'
 
 /** An issuer whose tokens count, with its keys and with them its algorithms. */
 export interface TrustedIssuer {
@@ -37,6 +38,7 @@ export interface VerifierOptions {
   readonly issuers: readonly TrustedIssuer[]
   /** Our own name, compared exactly with `aud`. */
   readonly audience: string
+  /** Where several verifiers follow one another, one that none of them lets go back. */
   readonly clock: Clock
   /** Most verified tokens that are remembered. */
   readonly cacheMax: number
@@ -54,13 +56,13 @@ export const defaultTtlSecMax = 600
  */
 export function verifier(options: VerifierOptions): TokenVerifier {
   const seen = new Map<string, ProvenToken>()
-  const now = steadyMs(options.clock)
+  const time = steadyTime(options.clock)
   const skewMs = Math.min(options.skewSec ?? 60, 60) * 1000
 
   async function again(token: ProvenToken, binding: Binding = {}): Promise<Why | undefined> {
     const { claims } = token
     if (!(await isInForce(token, options))) return withdrawn
-    return senderWrong(claims, binding) ?? untimely(claims, now(), skewMs)
+    return senderWrong(claims, binding) ?? untimely(claims, time.latestMs(), skewMs)
   }
 
   return {
@@ -70,7 +72,7 @@ export function verifier(options: VerifierOptions): TokenVerifier {
       const known = seen.get(name)
       const token = known && (await isInForce(known, options)) ? known : await prove(text, options)
       if (isWhy(token)) return { ok: false, why: token }
-      const why = senderWrong(token.claims, binding) ?? untimely(token.claims, now(), skewMs)
+      const why = senderWrong(token.claims, binding) ?? untimely(token.claims, time.latestMs(), skewMs)
       remember(seen, name, why ? undefined : token, options.cacheMax)
       return why ? { ok: false, why } : { ok: true, token }
     },
@@ -131,13 +133,6 @@ function untimely({ expMs, notBeforeMs }: Claims, nowMs: number, skewMs: number)
   if (nowMs >= expMs) return { stage: 'claims', check: 'exp', message: 'The token has expired.' }
   if (notBeforeMs > nowMs + skewMs) return { stage: 'claims', check: 'nbf', message: 'The token is not valid yet.' }
   return undefined
-}
-
-/** The wall clock, or where it would stand had nobody turned it back since the start: an expired token stays expired. */
-export function steadyMs(clock: Clock): () => number {
-  const wallMs = clock.nowMs()
-  const monoNs = clock.monoNs()
-  return () => Math.max(clock.nowMs(), wallMs + Number((clock.monoNs() - monoNs) / 1_000_000n))
 }
 
 /** Keeps the tokens that were used last. Forgetting one costs a signature check, nothing else. */

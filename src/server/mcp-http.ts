@@ -50,7 +50,7 @@ export const exchangeIn = ({ http }: ServerContext): Exchange => http?.authInfo?
 export async function serveMcp(endpoint: Endpoint, request: IncomingMessage, response: ServerResponse): Promise<void> {
   if (!methods.includes(request.method ?? '')) return sendNotAllowed(response)
   const caller = callerOf(request)
-  const identity = await endpoint.service.identify(caller)
+  const identity = await endpoint.service.prove(caller)
   if (!identity.ok) return turnAway(endpoint, request, response, identity)
   const body = request.method === 'POST' ? await postBody(request, response) : null
   if (body === undefined) return
@@ -116,30 +116,68 @@ function sendTooLarge(response: ServerResponse): undefined {
 /** The era decides who answers: the session it names, a session it opens, or nobody in particular. */
 async function answer(endpoint: Endpoint, arrived: Arrived): Promise<void> {
   const { caller, who, body, response } = arrived
-  if (modernVersionOf(body) !== undefined) return answerWith(endpoint, arrived, undefined)
+  if (modernVersionOf(body) !== undefined) return answerTaken(endpoint, arrived, undefined)
   if (caller.mcpSession !== undefined) {
     const held = endpoint.sessions.find(caller.mcpSession, who)
-    if (held) return answerWith(endpoint, arrived, held)
+    if (held) return answerTaken(endpoint, arrived, held)
     return sendRpcError(response, 404, { code: -32001, message: 'There is no such session.' }, idOf(body))
   }
-  if (!isInitialize(body)) return answerWith(endpoint, arrived, undefined)
-  const opened = await endpoint.sessions.open(who, clientIn(body), endpoint.build())
-  if (opened) return answerWith(endpoint, arrived, opened)
-  return sendTooMany(response, 'Too many open sessions. End one with DELETE, or wait.', idleMsMax)
+  return isInitialize(body) ? answerOpening(endpoint, arrived) : answerTaken(endpoint, arrived, undefined)
 }
 
-/** Passes the request to the session's transport, or to the handler that needs none, and writes what comes back. */
+/** Takes the token for its sender first: for the session it is used in, where there is one. */
+async function answerTaken(endpoint: Endpoint, arrived: Arrived, session: McpSession | undefined): Promise<void> {
+  const identity = await take(endpoint, arrived, session)
+  if (!identity.ok) return turnAway(endpoint, arrived.request, arrived.response, identity, arrived.body)
+  return answerWith(endpoint, { ...arrived, ...admitted(arrived, identity) }, session)
+}
+
+/**
+ * A handshake changes nothing outside, so it comes first, and the token is taken for the session it opened: one that
+ * failed uses up no token. Of handshakes with one token at one time, one keeps its session.
+ */
+async function answerOpening(endpoint: Endpoint, arrived: Arrived): Promise<void> {
+  const { who, body, request, response } = arrived
+  const session = await endpoint.sessions.open(who, clientIn(body), endpoint.build())
+  if (!session) return sendTooMany(response, 'Too many open sessions. End one with DELETE, or wait.', idleMsMax)
+  const handed = await handOver(endpoint, arrived, session)
+  if (!handed.answer.ok) {
+    // A handshake that was refused opened nothing.
+    await session.transport.close()
+    return handed.deliver()
+  }
+  const identity = await take(endpoint, arrived, session)
+  if (identity.ok) return handed.deliver()
+  await handed.answer.body?.cancel()
+  await session.transport.close()
+  return turnAway(endpoint, request, response, identity, body)
+}
+
+function take({ service }: Endpoint, { caller }: Arrived, session: McpSession | undefined) {
+  const { credential, transport } = caller
+  return service.identify({ credential, transport, ...(session && { mcpSession: session.id }) })
+}
+
+/** From now on the caller is the one whose token was taken. */
+function admitted({ caller }: Arrived, identity: Extract<Identity, { ok: true }>): Pick<Arrived, 'caller' | 'who'> {
+  return { who: identity.who, caller: { ...caller, credential: provenBy(identity) } }
+}
+
 async function answerWith(endpoint: Endpoint, arrived: Arrived, session: McpSession | undefined): Promise<void> {
+  const handed = await handOver(endpoint, arrived, session)
+  return handed.deliver()
+}
+
+/** Passes the request to the session's transport, or to the handler that needs none; what comes back is written when told. */
+async function handOver(endpoint: Endpoint, arrived: Arrived, session: McpSession | undefined) {
   const { request, response, body } = arrived
   const unanswered = Promise.withResolvers<void>()
   const exchange: Exchange = { ...exchangeFor(arrived, session), unanswered: unanswered.resolve }
   const web = webRequest(request, response, endpoint.origin)
   const passed = { authInfo: authInfoOf(exchange), ...(body !== null && { parsedBody: body }) }
   const answer = await (session ? session.transport.handleRequest(web, passed) : endpoint.modern.fetch(web, passed))
-  // A handshake that was refused opened nothing.
-  if (session && isInitialize(body) && arrived.caller.mcpSession === undefined && !answer.ok)
-    await session.transport.close()
-  await deliver(answer, { exchange, body, unanswered: unanswered.promise, origin: endpoint.origin }, response)
+  const delivery = { exchange, body, unanswered: unanswered.promise, origin: endpoint.origin }
+  return { answer, deliver: () => deliver(answer, delivery, response) }
 }
 
 function exchangeFor({ request, body, who, caller }: Arrived, session: McpSession | undefined): Exchange {

@@ -14,6 +14,8 @@ import { readMeta } from './meta.ts'
 /** What a transport asks of the gateway. */
 export interface GatewayService {
   readonly identify: Identify
+  /** Proves a credential without taking it for a sender; `identify` does that, once it is known who sends. */
+  readonly prove: Identify
   call(request: CallRequest): Promise<Settled>
   /** The tools this principal may use, in a fixed order. */
   tools(who: Principal): readonly ToolDefinition[]

@@ -4,7 +4,9 @@ import { surface } from '../call/surface.ts'
 import type { Anonymous } from './anonymous.ts'
 import { retryAfter, sendRpcError } from './body.ts'
 import { challenge } from './deliver.ts'
+import { idOf } from './message.ts'
 import type { GatewayService } from './mcp.ts'
+import type { Json } from '../ports/json.ts'
 import { messageLimits } from './strict-json.ts'
 
 export interface Door {
@@ -16,13 +18,14 @@ export interface Door {
 
 /**
  * Answers a request without a valid credential: 401 with a challenge, and the attempt on record; beyond the limit of
- * such records 429 and none. The body is not read, so neither the tool nor the id of the request is known.
+ * such records 429 and none. Of a token that was proven, and then found to be another's, the body was read.
  */
 export async function turnAway(
   { service, anonymous, origin }: Door,
   request: IncomingMessage,
   response: ServerResponse,
   refused: Extract<Identity, { ok: false }>,
+  body: Json = null,
 ): Promise<void> {
   const waitMs = anonymous.waitMs(request.socket.remoteAddress)
   if (waitMs > 0) {
@@ -44,10 +47,15 @@ export async function turnAway(
     signal: AbortSignal.timeout(30_000),
   })
   const shown = surface(settled.outcome, 'http')
-  const error = shown.kind === 'error' ? shown : { code: 401001, message: 'DENY unauthenticated', data: {} }
-  sendRpcError(response, 401, { code: error.code, message: error.message, data: error.data }, null, {
+  const { code, message, data } =
+    shown.kind === 'error' ? shown : { code: 401001, message: 'DENY unauthenticated', data: {} }
+  // Where the state does not answer, a new token would not help.
+  const status = refused.code === 'internal' ? 503 : 401
+  sendRpcError(response, status, { code, message, data }, idOf(body), {
     ...closing(request),
-    'www-authenticate': challenge(origin, 'error="invalid_token"'),
+    ...(status === 401
+      ? { 'www-authenticate': challenge(origin, 'error="invalid_token"') }
+      : { 'retry-after': retryAfter(1_000) }),
   })
 }
 

@@ -20,14 +20,16 @@ function slowService() {
   const calls: { request: CallRequest; end: (text: string) => void }[] = []
   const arrived = new EventTarget()
   let identified = 0
+  const prove: GatewayService['prove'] = async ({ credential }) => {
+    identified += 1
+    if (credential.kind === 'bearer' && credential.token === 'flaky' && identified === 1)
+      return { ok: false, code: 'unauthenticated', why: 'the first look failed' }
+    if (credential.kind === 'none') return { ok: false, code: 'unauthenticated', why: 'no token was shown' }
+    return { ok: true, who: someone, proof: aProof }
+  }
   const service: GatewayService = {
-    identify: async ({ credential }) => {
-      identified += 1
-      if (credential.kind === 'bearer' && credential.token === 'flaky' && identified === 1)
-        return { ok: false, code: 'unauthenticated', why: 'the first look failed' }
-      if (credential.kind === 'none') return { ok: false, code: 'unauthenticated', why: 'no token was shown' }
-      return { ok: true, who: someone, proof: aProof }
-    },
+    prove,
+    identify: prove,
     call: (request) =>
       new Promise<Settled>((resolve) => {
         const end = (text: string) => resolve({ outcome: { kind: 'ok', answer: saying(text) }, receipt: aReceipt })
@@ -176,6 +178,7 @@ describe('a caller without a valid token', () => {
     const shown: string[] = []
     const { url } = await listening({
       ...service,
+      prove: (caller) => (shown.push(caller.credential.kind), service.prove(caller)),
       identify: (caller) => (shown.push(caller.credential.kind), service.identify(caller)),
     })
     const { body, headers } = modernCall('x', {})
@@ -184,7 +187,7 @@ describe('a caller without a valid token', () => {
     await seen
     calls[0]?.end('finished')
     expect((await answer).status).toBe(200)
-    expect(shown).toEqual(['bearer'])
+    expect(shown).toEqual(['bearer', 'proven'])
     expect(calls[0]?.request.credential).toEqual({ kind: 'proven', proof: aProof })
     expect(inspect(calls[0]?.request, { depth: 10, showHidden: true })).not.toContain('the-token-itself')
   })

@@ -331,7 +331,12 @@ describe('a forged token', () => {
   it('fails when its issuer is removed, its key replaced, or its key is weak', async () => {
     const gone = verifier({ issuers: [], audience: testAudience, clock: testClock(), cacheMax: 10 })
     expect((await gone.verify(token())).ok).toBe(false)
-    const rotated = verifier({ issuers: [trusting(mint('ES256'))], audience: testAudience, clock, cacheMax: 10 })
+    const rotated = verifier({
+      issuers: [trusting(mint('ES256'))],
+      audience: testAudience,
+      clock,
+      cacheMax: 10,
+    })
     expect((await rotated.verify(token())).ok).toBe(false)
     const weak = createPublicKey({
       key: { kty: 'RSA', n: Buffer.alloc(128, 255).toString('base64url'), e: 'AQAB' },

@@ -44,10 +44,11 @@ export const someone: Principal = {
   rights: ['tool.use'],
   outsideAllow: [],
   selfIssued: false,
+  tied: true,
 }
 
 /** The proof of a token that nobody judges again. */
-export const aProof = new Proof({ token: {} as ProvenToken, binding: {} })
+export const aProof = new Proof({ token: {} as ProvenToken, binding: {}, tied: true })
 
 /** A tool that does nothing but answer. */
 export function aTool(more: Partial<Tool> = {}): Tool {

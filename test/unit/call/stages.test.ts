@@ -94,12 +94,24 @@ describe('decide', () => {
     waitingFor: () => undefined,
     context: () => ({}) as never,
     sessionTainted: () => false,
+    tiedWrites: true,
     ...more,
   })
   const run = async (tool: Tool, made: DecideParts, more: Parameters<typeof ready>[1] = {}) => {
     const { verdict: _verdict, region: _region, judged: _judged, sent: _sent, ...call } = ready(tool, more)
     return decide(made)(call)
   }
+
+  it('lets nobody change anything with a token that would serve whoever copied it', async () => {
+    const loose = { who: { ...someone, tied: false } }
+    for (const effect of ['write', 'destructive', 'egress'] as const) {
+      const verdict = await run(aTool({ effect }), parts(), loose)
+      expect(verdict).toMatchObject({ refusal: { denied: { code: 'policy_denied' } } })
+      expect(JSON.stringify(verdict)).toMatch(/bound to your client certificate or to a DPoP key/)
+      expect((await run(aTool({ effect }), parts({ tiedWrites: false }), loose)).kind).toBe('pass')
+    }
+    expect((await run(aTool(), parts(), loose)).kind).toBe('pass')
+  })
 
   it('asks for the scope before it asks the policy', async () => {
     const judge = vi.fn(() => allow)

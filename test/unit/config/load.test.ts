@@ -44,6 +44,15 @@ describe('a configuration', () => {
     })
   })
 
+  it('takes a rule for replays only where one is written', () => {
+    expect(parse(production).config?.auth).not.toHaveProperty('replay')
+    for (const replay of ['bound', 'strict'])
+      expect(parse(`${production}  replay: ${replay}\n`).config?.auth.replay).toBe(replay)
+    expect(sentences('auth: { replay: lenient }')).toContainEqual(
+      expect.stringMatching(/'auth\.replay' must be bound or strict/),
+    )
+  })
+
   it('finds relative paths beside itself', () => {
     const { config } = parse(`${production}tickets: { file: tickets.json }\nadmin: { token: "file:keys/admin" }\n`)
     expect(config?.auth.issuers[0]?.jwks).toBe('/etc/sluicegate/jwks.json')
@@ -93,7 +102,6 @@ tools:
     ['notary: {}', 'notary', /not in this version/],
     ['state: { kind: memory }', 'state.kind', /is 'memory', which is not in this version/],
     ['detector: { mode: "off" }', 'detector.mode', /detector.stages.default/],
-    ['auth: { replay: strict }', 'auth.replay', /not in this version/],
     ['dlp: { modes: {} }', 'dlp.modes', /not in this version: say it in a policy rule/],
     ['siem: {}', 'siem', /not in this version/],
     ['retention: { days: 30 }', 'retention', /not in this version/],

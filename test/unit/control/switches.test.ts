@@ -83,10 +83,10 @@ describe('an engaged switch', () => {
     expect(now.forbids(query)).toBeUndefined()
   })
 
-  it('stops all protocol sessions of a caller when it stops one, for an agent opens as many as it likes', () => {
+  it('stops a caller under every certificate and key it may choose, and without one, when it stops one', () => {
     const { table: now } = table()
-    now.apply(engage({ target: '0123456789ab-maaaaaaaaaaaa' }))
-    expect(now.forbids({ ...query, session: '0123456789ab-mbbbbbbbbbbbb' })?.code).toBe('session_killed')
+    now.apply(engage({ target: '0123456789ab-caaaaaaaaaaaa' }))
+    expect(now.forbids({ ...query, session: '0123456789ab-cbbbbbbbbbbbb' })?.code).toBe('session_killed')
     expect(now.forbids({ ...query, session: '0123456789ab-n000000000000' })?.code).toBe('session_killed')
     expect(now.forbids({ ...query, session: '0123456789ab-s000000000000' })).toBeUndefined()
     expect(now.forbids({ ...query, session: 'ffffffffffff-mbbbbbbbbbbbb' })).toBeUndefined()

@@ -15,6 +15,7 @@ const who = (scopes: readonly string[], more: Partial<Principal> = {}): Principa
   scopes,
   rights: scopes,
   outsideAllow: [],
+  tied: true,
   selfIssued: true,
   ...more,
 })

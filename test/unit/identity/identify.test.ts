@@ -1,13 +1,26 @@
 import { describe, expect, it } from 'vitest'
+import { memoryState } from '../../../src/adapters/state-memory.ts'
 import { directory } from '../../../src/identity/directory.ts'
 import { identifier, localIssuer } from '../../../src/identity/identify.ts'
+import { replay, type ReplayMode } from '../../../src/identity/replay.ts'
+import { steadyTime } from '../../../src/identity/steady.ts'
+import type { StateStore } from '../../../src/ports/state-store.ts'
 import { Proof } from '../../../src/identity/proof.ts'
 import { tokenBench } from '../../support/tokens.ts'
 
-function bench(more: { readonly local?: boolean; readonly elevations?: readonly string[] } = {}) {
+interface More {
+  readonly local?: boolean
+  readonly elevations?: readonly string[]
+  readonly mode?: ReplayMode
+  readonly state?: Pick<StateStore, 'remember'>
+}
+
+function bench(more: More = {}) {
   const tokens = tokenBench()
-  const identify = identifier({
+  const { mode = 'bound', state = memoryState() } = more
+  const { identify, prove } = identifier({
     verifier: tokens.tokens,
+    replay: replay({ state, time: steadyTime(tokens.clock), mode }),
     directory: directory([
       { principal: 'agent:copilot', allow: ['orders.read'], deny: ['crm.write'] },
       { principal: 'agent:brief', ttlSeconds: 60 },
@@ -24,7 +37,7 @@ function bench(more: { readonly local?: boolean; readonly elevations?: readonly 
       credential: { kind: 'bearer', token },
       ...(mcpSession !== undefined && { mcpSession }),
     })
-  return { tokens, identify, bearer }
+  return { tokens, identify, prove, bearer }
 }
 
 const who = async (identity: ReturnType<ReturnType<typeof bench>['bearer']>) => {
@@ -66,11 +79,12 @@ describe('identifying a caller', () => {
     if (!first.ok || !first.proof) throw new Error('no proof')
     const strict = identifier({
       verifier: tokens.tokens,
+      replay: async () => ({ kind: 'taken', tied: true }),
       directory: directory([{ principal: 'agent:copilot', deny: ['orders.read'] }]),
       sessionKey: Buffer.alloc(32, 1),
       homeRegion: () => 'US',
     })
-    const again = await strict({ transport: 'http', credential: { kind: 'proven', proof: first.proof } })
+    const again = await strict.identify({ transport: 'http', credential: { kind: 'proven', proof: first.proof } })
     expect(again).toMatchObject({ ok: true, who: { rights: ['flags.write:staging'] } })
   })
 
@@ -78,8 +92,9 @@ describe('identifying a caller', () => {
     const { tokens, identify } = bench({ local: true })
     const session = async (credential: Parameters<typeof identify>[0]['credential']) =>
       (await who(Promise.resolve(identify({ transport: 'stdio', credential })))).session
-    const token = tokens.token()
-    const [one, two] = ['p1', 'p2'].map((processId) => session({ kind: 'bearer', token, processId }))
+    const [one, two] = ['p1', 'p2'].map((processId) =>
+      session({ kind: 'bearer', token: tokens.token({ jti: processId }), processId }),
+    )
     expect(await one).toBe(await two)
     expect((await one)?.[13]).toBe('n')
     expect((await session({ kind: 'process', processId: 'p1' }))[13]).toBe('p')
@@ -142,5 +157,70 @@ describe('identifying a caller', () => {
       ok: true,
       who: { issuer: localIssuer, tenant: 'local', selfIssued: true, rights: ['orders.read'] },
     })
+  })
+})
+
+describe('taking a token for its sender', () => {
+  const thumb = (letter: string) => letter.repeat(43)
+  const shown = (token: string, more: object = {}) =>
+    ({ transport: 'http', credential: { kind: 'bearer', token, ...more } }) as const
+
+  it('ties it to the first of certificate, DPoP key, protocol session and stdio connection', async () => {
+    const { tokens, identify } = bench()
+    const cases = [
+      [{ binding: { certThumb: thumb('c'), keyThumb: thumb('k') } }, 'one'],
+      [{ binding: { keyThumb: thumb('k') } }, 'one'],
+      [{}, 'one'],
+      [{ processId: 'p' }, undefined],
+    ] as const
+    for (const [index, [more, mcpSession]] of cases.entries()) {
+      const request = { ...shown(tokens.token({ jti: `t${index}` }), more), ...(mcpSession && { mcpSession }) }
+      expect((await who(Promise.resolve(identify(request)))).tied).toBe(true)
+      const elsewhere = { ...request, mcpSession: 'two' }
+      const again = await identify(elsewhere)
+      expect(again.ok, String(index)).toBe(index < 2)
+    }
+  })
+
+  it('says that one nothing tells apart is not tied', async () => {
+    const { tokens, bearer } = bench()
+    expect((await who(bearer(tokens.token()))).tied).toBe(false)
+    expect((await who(bearer(tokens.token()))).tied).toBe(false)
+  })
+
+  it('happens when the sender is known, and once: proving takes nothing', async () => {
+    const { tokens, identify, prove } = bench({ mode: 'strict' })
+    const token = tokens.token()
+    const proven = await prove(shown(token))
+    if (!proven.ok || !proven.proof) throw new Error('no proof')
+    expect(proven.who.tied).toBe(false)
+    const taken = await identify({ transport: 'http', credential: { kind: 'proven', proof: proven.proof } })
+    if (!taken.ok || !taken.proof) throw new Error('not taken')
+    expect(taken.who.tied).toBe(true)
+    const again = (proof: Proof) => identify({ transport: 'http', credential: { kind: 'proven', proof } })
+    expect(await again(taken.proof)).toMatchObject({ ok: true, who: { tied: true } })
+    expect(await again(proven.proof)).toMatchObject({ ok: false, code: 'token_replayed' })
+    expect(await identify(shown(token))).toMatchObject({ ok: false, code: 'token_replayed' })
+  })
+
+  it('names whose token it was when it was shown by another, and tells nothing where the token is not proven', async () => {
+    const { tokens, bearer } = bench()
+    await bearer(tokens.token(), 'one')
+    expect(await bearer(tokens.token(), 'two')).toMatchObject({
+      ok: false,
+      code: 'token_replayed',
+      who: { tenant: 'acme', actor: { id: 'agent:copilot', jti: 'b9f1c5d2' } },
+    })
+    expect(await bearer(tokens.token({ aud: 'other' }), 'two')).not.toHaveProperty('who')
+  })
+
+  it('lets nobody in when the state is full or cannot be asked', async () => {
+    const full = memoryState({ entriesMax: 1 })
+    await full.remember('other', 'x', Number.MAX_SAFE_INTEGER, 0)
+    const down = { remember: () => Promise.reject(new Error('disk')) }
+    for (const state of [full, down]) {
+      const { tokens, bearer } = bench({ state })
+      expect(await bearer(tokens.token())).toMatchObject({ ok: false, code: 'internal' })
+    }
   })
 })

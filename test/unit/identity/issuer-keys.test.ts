@@ -22,7 +22,12 @@ async function bench(name: string) {
   writeFileSync(file, jwks(old))
   const faults: unknown[] = []
   const keys = await issuerKeysFile({ file, algorithms: ['ES256'], clock, fault: (error) => faults.push(error) })
-  const { verify } = verifier({ issuers: [{ issuer: testIssuer, keys }], audience: testAudience, clock, cacheMax: 10 })
+  const { verify } = verifier({
+    issuers: [{ issuer: testIssuer, keys }],
+    audience: testAudience,
+    clock,
+    cacheMax: 10,
+  })
   const accepts = async (by: Mint) => (await verify(signed(by, goodHeader(by), goodClaims(clock)))).ok
   const kept = signed(old, goodHeader(old), goodClaims(clock))
   return { clock, file, old, next, faults, accepts, stillAccepts: async () => (await verify(kept)).ok }

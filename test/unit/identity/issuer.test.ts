@@ -21,7 +21,12 @@ afterEach(() => vi.unstubAllEnvs())
 function bench() {
   const clock = testClock()
   const issuer = developmentIssuer({ key, clock, mode: 'development' })
-  const { verify } = verifier({ issuers: [issuer.trusted], audience: defaultAudience, clock, cacheMax: 10 })
+  const { verify } = verifier({
+    issuers: [issuer.trusted],
+    audience: defaultAudience,
+    clock,
+    cacheMax: 10,
+  })
   return { issuer, verify }
 }
 
@@ -122,7 +127,12 @@ describe('the token command', () => {
       clock: systemClock(),
       mode: 'development',
     })
-    const { verify } = verifier({ issuers: [trusted], audience: defaultAudience, clock: systemClock(), cacheMax: 1 })
+    const { verify } = verifier({
+      issuers: [trusted],
+      audience: defaultAudience,
+      clock: systemClock(),
+      cacheMax: 1,
+    })
     expect(await verify(printed.trim())).toMatchObject({
       ok: true,
       token: { claims: { issuer: developmentIssuerName, scopes: ['orders.read', 'flags.write:staging'], ttlSec: 300 } },

@@ -30,17 +30,25 @@ describe('a session key', () => {
 })
 
 describe('a switch on a session', () => {
-  it('covers only itself where issuer, certificate or process tell sessions apart', () => {
+  it('covers only itself where the issuer or a process tells sessions apart', () => {
     expect(coversSession(of({ sid: '1' }), of({ sid: '1' }))).toBe(true)
     expect(coversSession(of({ sid: '1' }), of({ sid: '2' }))).toBe(false)
-    expect(coversSession(of({ thumb: '1' }), of({ thumb: '2' }))).toBe(false)
     expect(coversSession(of({ processId: '1' }), of({ processId: '2' }))).toBe(false)
     expect(coversSession(of(), of({ sid: '1' }))).toBe(false)
+  })
+
+  it('covers the caller with another certificate or key, and with none: those are the agent’s to choose', () => {
+    for (const other of [{ thumb: '2' }, {}]) {
+      expect(coversSession(of({ thumb: '1' }), of(other))).toBe(true)
+      expect(coversSession(of(other), of({ thumb: '1' }))).toBe(true)
+    }
+    expect(coversSession(of({ thumb: '1' }), of({ sid: '1' }))).toBe(false)
+    expect(coversSession(of({ thumb: '1' }), of({ thumb: '1', subject: 'agent:other' }))).toBe(false)
   })
 
   it('never covers another caller, nor anything that is no session key', () => {
     expect(coversSession(of(), of({ subject: 'agent:other' }))).toBe(false)
     expect(coversSession('nonsense', of())).toBe(false)
-    expect(coversSession(`${of().slice(0, 12)}-m`, of())).toBe(false)
+    expect(coversSession(`${of().slice(0, 12)}-n`, of())).toBe(false)
   })
 })

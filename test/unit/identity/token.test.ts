@@ -117,7 +117,12 @@ describe('the token verifier', () => {
 
   it('keeps at most the given number of verified tokens, the last used ones', async () => {
     const [clock, own] = [testClock(), mint()]
-    const { verify } = verifier({ issuers: [trusting(own)], audience: testAudience, clock, cacheMax: 2 })
+    const { verify } = verifier({
+      issuers: [trusting(own)],
+      audience: testAudience,
+      clock,
+      cacheMax: 2,
+    })
     const read = async (jti: string, token = signed(own, goodHeader(own), { ...goodClaims(clock), jti })) => {
       const verified = await verify(token)
       return verified.ok ? verified.token.claims : undefined

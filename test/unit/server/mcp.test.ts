@@ -12,7 +12,7 @@ import { initialize, legacyCall, modern, modernCall, rpc, send, type Message } f
 const secret = 'boom secret=abc'
 
 /** A gateway that breaks where a test says. */
-const broken: { at?: 'call' | 'tools' | 'identify' } = {}
+const broken: { at?: 'call' | 'tools' | 'prove' | 'identify' } = {}
 const fault = vi.fn()
 const answer = (text: string): Settled => ({
   outcome: { kind: 'ok', answer: { content: [{ type: 'text', text }], isError: false } },
@@ -22,6 +22,7 @@ const breakAt = (where: typeof broken.at) => {
   if (broken.at === where) throw new Error(secret)
 }
 const service: GatewayService = {
+  prove: async () => (breakAt('prove'), { ok: true, who: someone, proof: aProof }),
   identify: async () => (breakAt('identify'), { ok: true, who: someone, proof: aProof }),
   call: (request) => (
     breakAt('call'),
@@ -53,7 +54,7 @@ describe('a bug in the gateway', () => {
   ] as const
 
   it.each(requests)('tells nothing of itself over HTTP: %s', async (_what, { body, headers }) => {
-    for (const at of ['call', 'tools', 'identify'] as const) {
+    for (const at of ['call', 'tools', 'prove', 'identify'] as const) {
       broken.at = at
       const { text } = await rpc(http.url, 'token', body, headers)
       expect(text).not.toContain('boom')
