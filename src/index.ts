@@ -37,5 +37,7 @@ export { compilePolicy } from './policy/compile.ts'
 export { readPolicies } from './policy/read.ts'
 export type { Policy, PolicyInput, PolicyVerdict } from './policy/verdict.ts'
 
-// What calls end with.
+// What calls end with, and what to do about it.
+export { advice, type Advice } from './call/advice.ts'
+export { deniedSchema } from './call/denied.ts'
 export { codes, type Code, type Denied } from './call/outcome.ts'

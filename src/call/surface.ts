@@ -1,4 +1,5 @@
 import type { JsonObject } from '../ports/json.ts'
+import { deniedShape } from './denied.ts'
 import type { Code, Denied, Outcome } from './outcome.ts'
 
 /** What goes back over the wire: a tool result, or a JSON-RPC error, each perhaps with an HTTP status of its own. */
@@ -61,33 +62,6 @@ function retryOf({ retryAfterMs }: Denied): { readonly retryAfterMs?: number } {
   return retryAfterMs === undefined ? {} : { retryAfterMs }
 }
 
-/** JSON Schema of the one object every refusal carries. */
-const deniedSchema: JsonObject = {
-  type: 'object',
-  properties: {
-    code: { type: 'string' },
-    message: { type: 'string' },
-    field: { type: 'string' },
-    limit: {
-      type: 'object',
-      properties: { name: { type: 'string' }, max: { type: 'number' }, resetMs: { type: 'number' } },
-      required: ['name', 'max'],
-    },
-    retryAfterMs: { type: 'number' },
-    elevate: {
-      type: 'object',
-      properties: {
-        scopes: { type: 'array', items: { type: 'string' } },
-        field: { type: 'string' },
-        request: { type: 'string' },
-        how: { type: 'string' },
-      },
-      required: ['how'],
-    },
-  },
-  required: ['code', 'message'],
-}
-
 /**
  * The output schema as clients are told it: the tool's own shape, or a refusal. Clients of the first SDK line check
  * structured content even on errors, so a refusal has to fit too.
@@ -97,6 +71,6 @@ export function withRefusal(outputSchema: JsonObject): JsonObject {
   return {
     ...($schema !== undefined && { $schema }),
     type: 'object',
-    anyOf: [own, { type: 'object', properties: { denied: deniedSchema }, required: ['denied'] }],
+    anyOf: [own, { type: 'object', properties: { denied: deniedShape }, required: ['denied'] }],
   }
 }

@@ -8,6 +8,7 @@ import type { Clock } from '../ports/clock.ts'
 import { anonymousLimit } from './anonymous.ts'
 import { sendJson, sendRpcError } from './body.ts'
 import { hostProblem, loopbackHosts, loopbackOrigins, type HostRules } from './host-guard.ts'
+import { deniedSchema } from '../call/denied.ts'
 import { mcpServer, type GatewayService } from './mcp.ts'
 import { exchangeIn, serveMcp, type Endpoint } from './mcp-http.ts'
 import { schemeOf, serverWith, type ListenerTls } from './secure.ts'
@@ -144,6 +145,7 @@ async function route(listener: Listener, request: IncomingMessage, response: Ser
   if (path === '/.well-known/oauth-protected-resource' || path === '/.well-known/oauth-protected-resource/mcp') {
     return sendJson(response, 200, resourceMetadata(listener))
   }
+  if (path === '/schemas/denied.json') return sendJson(response, 200, deniedSchema)
   sendJson(response, 404, { error: { message: 'Nothing is served here. MCP is at /mcp.' } })
 }
 
