@@ -57,6 +57,7 @@ const again =
   () =>
     bench.call(tool, args, as, more)
 
+const asks: { release?: () => Promise<unknown> } = {}
 const busy: { first?: Promise<Seen>; letGo?: () => void } = {}
 
 const cases: Readonly<Record<Code, Case | string>> = {
@@ -83,11 +84,18 @@ const cases: Readonly<Record<Code, Case | string>> = {
       return bench.call('flag.set', args, who('agent:risky'))
     },
   },
-  approval_required: stopped(
-    'approval',
-    () => 'all',
-    again('flag.set', { ...flag, idemKey: newKey() }, who('agent:asks')),
-  ),
+  approval_required: {
+    async refused() {
+      asks.release = await bench.engage('approval', 'all')
+      return bench.call('flag.set', { ...flag, idemKey: newKey() }, who('agent:asks'))
+    },
+    async follow(denied) {
+      await bench.gate.started.gateway.grants.approve(denied.elevate?.request ?? '', { by: 'user:ana' })
+      const seen = await waited(denied, again('flag.set', { ...flag, idemKey: newKey() }, who('agent:asks')))
+      await asks.release?.()
+      return seen
+    },
+  },
   invalid_arguments: {
     refused: again('flag.set', { ...flag, rolloutPct: 101, idemKey: newKey() }, who('agent:clumsy')),
     follow: ({ field }) =>
