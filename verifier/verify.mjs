@@ -19,7 +19,7 @@ const words = (text) => new Set(text.split(/\s+/))
 const types = words(`stream.genesis stream.resume stream.close stream.gap key.introduce call.intent call.decision
   call.outcome call.unknown grant.issue kill.apply kill.release switch.enforced policy.load catalog.load config.load
   config.refused certificate.load certificate.refused certificate.due
-  ticket.approved service.breaker alert export`)
+  ticket.approved service.breaker rollout.watch alert export`)
 const fields = words(`v stream seq prev cp tsMs wallMs monoNs boot type traceId spanId parentSpanId session req tenant
   actor agentPlan tool grants decision limits idem args result dlp egress timing ext`)
 

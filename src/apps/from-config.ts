@@ -11,6 +11,7 @@ import { openIssuerKey } from '../adapters/issuer-key-file.ts'
 import { issuerKeysFile } from '../adapters/issuer-keys-file.ts'
 import { openKeys } from '../adapters/keys-file.ts'
 import { ticketsFile } from '../adapters/tickets-file.ts'
+import { guardRule } from '../config/guard-section.ts'
 import type { LoadedConfig } from '../config/load.ts'
 import { builtIn, type Config, type SinkSection } from '../config/schema.ts'
 import { isLoopback } from '../config/transport.ts'
@@ -73,6 +74,7 @@ export async function gatewayOptions(loaded: LoadedConfig, around: Surroundings)
   const tools = toolsOf(config, offered)
   const { keep = once } = around
   const secrets = await keep('secrets', [config.mode, config.secrets], () => secretsFor(config, around))
+  const rollouts = guardRule(config.tools['flag.set']?.guard, config.mode)
   const tickets = config.tickets.file === undefined ? noTickets : await ticketsFile({ file: config.tickets.file })
   return {
     mode: config.mode,
@@ -108,6 +110,7 @@ export async function gatewayOptions(loaded: LoadedConfig, around: Surroundings)
     },
     objectives: objectivesOf(config),
     tickets,
+    ...(rollouts && { rollouts }),
     detector: { rules, lists, stages: config.detector.stages, ...(await baselineOf(config, around)) },
     sinks: await Promise.all(config.alerts.sinks.map((sink, index) => sinkOf(sink, `alerts.sinks.${index}`, secrets))),
     telemetry: await telemetryOf(config, secrets),

@@ -25,6 +25,8 @@ import type { GrantDesk } from './grant-desk.ts'
 import { gatewayService } from './gateway-service.ts'
 import { openGrants } from './open-grants.ts'
 import type { GatewayOptions } from './options.ts'
+import { openGuard } from './open-guard.ts'
+import type { RolloutGuard } from './rollout-guard.ts'
 import { breakerLevels, realSleep, serviceGate } from './service-gate.ts'
 import { switchboard, type Switchboard } from './switchboard.ts'
 import { transport, type Transport } from './transport.ts'
@@ -38,6 +40,7 @@ export interface Gateway {
   readonly switches: Switchboard
   /** Elevations and approvals. */
   readonly grants: GrantDesk
+  readonly rollouts: RolloutGuard
   readonly transport: Transport
   /** Other options, while it runs. */
   readonly changes: Changes
@@ -92,14 +95,24 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   const watching = keep(embeddedDetector({ ...shared, options: live }))
   const gate = serviceGate({ clock, log, meters, report: options.report, fault })
   const services = keep(openServices(options, gate, clock))
+  const guard = keep(
+    await openGuard({
+      ...shared,
+      keys,
+      open: (own) => openServices(options, own, clock),
+      tell: watching.tell,
+      inForce: () => service.options(),
+    }),
+  )
   const grants = keep(await openGrants({ ...shared, keys, state, options: () => grantable(service.options()) }))
-  const service = gatewayService({ ...shared, keys, state, services, observer: seen, grants })
+  const service = gatewayService({ ...shared, keys, state, services, observer: seen, grants, guard })
   meters.watch({
     switches: () => countsBy(switches.list().map(({ kind }) => kind)),
     breakers: () => breakerLevels(gate),
     queues: () => gate.waiting(),
     objectives: () => service.options().objectives,
   })
+  guard.resume()
   for (const entry of loadEntries(options)) await log.append(entry)
   await grants.prepare(options.elevations)
   const open = held.move()
@@ -110,6 +123,7 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
     detector: watching,
     switches,
     grants,
+    rollouts: guard,
     transport: transport({ log, meters, report: options.report, fault }),
     changes: changes({ ...shared, service, detector: watching, report: options.report }),
     append: (entry) => log.append(entry),

@@ -8,6 +8,7 @@ import type { LocalIdentity } from '../identity/identify.ts'
 import type { ReplayMode } from '../identity/replay.ts'
 import type { TrustedIssuer } from '../identity/token.ts'
 import type { Guard } from '../limits/guard.ts'
+import type { GuardRule } from '../limits/rollout.ts'
 import type { Policy } from '../policy/verdict.ts'
 import type { AlertSink } from '../ports/alert-sink.ts'
 import type { JsonObject } from '../ports/json.ts'
@@ -68,6 +69,8 @@ export interface GatewayOptions {
   /** P95 objectives by tool, seconds. */
   readonly objectives: Readonly<Record<string, number>>
   readonly tickets: TicketRegister
+  /** How raises of flags are watched; absent when they are not. */
+  readonly rollouts?: GuardRule
   readonly detector: {
     readonly rules: RuleSet
     /** Lists the rules were opened with; `never` names them too. */

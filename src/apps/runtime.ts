@@ -29,6 +29,7 @@ import { buildStages, stageTimeoutMs } from './build-stages.ts'
 import type { Digests } from './digests.ts'
 import type { GrantDesk } from './grant-desk.ts'
 import type { GatewayOptions } from './options.ts'
+import type { RolloutGuard } from './rollout-guard.ts'
 import type { Switchboard } from './switchboard.ts'
 
 /** What lives as long as the process, whatever configuration says meanwhile: logs, state, counts and memories. */
@@ -49,6 +50,7 @@ export interface Lasting {
   readonly provenance: Provenance
   readonly watch: Watch
   readonly enforced: Enforced
+  readonly guard: Pick<RolloutGuard, 'over'>
 }
 
 /** Everything that follows from one version of the configuration. It judges the calls that began with it to their end. */
@@ -101,7 +103,12 @@ export function runtime(lasting: Lasting, options: GatewayOptions): Runtime {
     stageTimeoutMs,
     policyDigest: options.policy.digest,
   })
-  const received = { tool: options.catalog.get, observer: lasting.observer, clock, id: randomUUID }
+  const received = {
+    tool: lasting.guard.over(options.catalog.get, options.rollouts),
+    observer: lasting.observer,
+    clock,
+    id: randomUUID,
+  }
   return {
     options,
     identify,

@@ -16,6 +16,7 @@ export function contradictions(
       ...transportProblems(config, at),
       ...(config.mode === 'production' ? production(config, at) : []),
       ...regions(config, at),
+      ...guards(config, at),
     ],
     warnings: [...transportWarnings(config, at), ...unserved(config, at)],
   }
@@ -65,6 +66,15 @@ function regions({ auth }: Config, at: At): readonly Problem[] {
             `'${home}' is no region of auth.regions (${Object.keys(auth.regions).join(', ')}).`,
           ),
         ],
+  )
+}
+
+/** Only flags have a percentage to watch. */
+function guards({ tools }: Config, at: At): readonly Problem[] {
+  return Object.entries(tools).flatMap(([tool, { guard }]) =>
+    guard === undefined || tool === 'flag.set'
+      ? []
+      : [at(['tools', tool, 'guard'], 'Only flag.set has rollouts to guard; remove it.')],
   )
 }
 

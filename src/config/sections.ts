@@ -3,6 +3,7 @@ import { modes, type Mode } from '../detection/reaction.ts'
 import { Limits } from '../identity/directory.ts'
 import type { Guard } from '../limits/guard.ts'
 import { destination, name, oneOf, pathIn, port, secretIn, type Place, type SecretRef } from './fields.ts'
+import { guardSection, type GuardSection } from './guard-section.ts'
 import { guarded, guardKeys } from './service-section.ts'
 
 /** Stands in `policies` and `detector.rules` for the rules that come with the product. */
@@ -14,6 +15,8 @@ export interface ToolSection {
   readonly limits?: Limits
   /** What 95 of 100 calls should not exceed, milliseconds. An objective to measure by; nothing is refused for it. */
   readonly p95Ms?: number
+  /** Of `flag.set` alone. */
+  readonly guard?: GuardSection
 }
 
 export interface ServiceSection {
@@ -83,6 +86,7 @@ export const toolSection = z.strictObject({
   costUsd: z.number().min(0).max(10_000).exactOptional(),
   limits: Limits.exactOptional(),
   p95Ms: z.int().min(1).max(60_000).exactOptional(),
+  guard: guardSection.exactOptional(),
 })
 
 /** Not a union: of two alternatives a union would tell neither problem, nor where it is. */

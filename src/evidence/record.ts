@@ -30,6 +30,7 @@ export const recordTypes = [
   'config.refused',
   'ticket.approved',
   'service.breaker',
+  'rollout.watch',
   'alert',
   'export',
 ] as const
@@ -197,6 +198,7 @@ const required: Readonly<Record<RecordType, readonly (keyof EvidenceEntry)[]>> =
   'config.refused': ['ext'],
   'ticket.approved': ['tenant', 'actor', 'ext'],
   'service.breaker': ['ext'],
+  'rollout.watch': ['tenant', 'ext'],
   alert: ['ext'],
   export: ['ext'],
 }

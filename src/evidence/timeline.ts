@@ -145,11 +145,19 @@ function tellOther(record: EvidenceRecord): Told | undefined {
     const told = textOf(ext)
     return { kind: 'system', who: '', what: `breaker of ${told('server')}: ${told('state')}`, why: [told('why')] }
   }
+  if (type === 'rollout.watch') return tellRollout(record)
   const what = others[type]
   const digest = textOf(ext)('digest')
   return what === undefined
     ? undefined
     : { kind: 'system', who: '', what, why: digest === '' ? [] : [`digest ${digest.slice(0, 16)}`] }
+}
+
+function tellRollout({ ext }: EvidenceRecord): Told {
+  const text = textOf(ext)
+  const rate = text('errorRate') === '' ? [] : [`${text('errorRate')} failed, ${text('errorLimit')} is too many`]
+  const what = `watched ${text('flag')} in ${text('env')}, raised from ${text('fromPct')} % to ${text('toPct')} %: ${text('step')}`
+  return { kind: 'system', who: 'the rollout guard', what, why: rate }
 }
 
 function actorOf({ actor, tenant, type }: EvidenceRecord): string {

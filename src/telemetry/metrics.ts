@@ -48,6 +48,8 @@ export interface Meters extends ServiceMeters {
   certificate(name: string, result: string): void
   /** A connection was closed before its client was done. */
   cut(reason: string): void
+  /** A watched rollout took a step, e.g. `begun`, `kept`, `rolled back`. */
+  rollout(step: string): void
   /** Asked for at every scrape; call once. */
   watchCertificates(read: () => readonly CertificateGauge[]): void
   /** One attempt to put a changed configuration in force. */
@@ -172,11 +174,13 @@ function evidenceMeters(meter: Meter): Pick<Meters, 'committed' | 'record' | 'ev
   }
 }
 
-function reactionMeters(meter: Meter): Pick<Meters, 'detected' | 'enforced'> {
+function reactionMeters(meter: Meter): Pick<Meters, 'detected' | 'enforced' | 'rollout'> {
   const detect = histogram(meter, metric.detect, reactionS)
   const enforce = histogram(meter, metric.enforce, reactionS)
+  const rollouts = counter(meter, metric.rollouts, '{rollout}')
   const rules = folded(rulesMax)
   return {
+    rollout: (step) => rollouts.add(1, { [label.result]: step }),
     detected: (rule, ms) => detect.record(ms / 1000, { [label.rule]: rules(rule) }),
     enforced: (kind, ms) => enforce.record(ms / 1000, { [label.kind]: kind }),
   }

@@ -126,6 +126,7 @@ export const metric = {
   switches: 'sluicegate.switches.engaged',
   alerts: 'sluicegate.alerts',
   deliveries: 'sluicegate.alert.deliveries',
+  rollouts: 'sluicegate.rollouts',
   detectorLag: 'sluicegate.detector.lag',
   evidenceRecords: 'sluicegate.evidence.records',
   evidenceProblems: 'sluicegate.evidence.problems',

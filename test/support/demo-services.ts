@@ -2,6 +2,7 @@ import { startService, type Note, type Service } from '../../src/demo/service/st
 import type { Faults } from '../../src/demo/service/faults.ts'
 import type { Region } from '../../src/demo/service/tenants.ts'
 import { outgoingGate, type GateSight, type Sleep } from '../../src/adapters/outgoing-gate.ts'
+import type { Traffic } from '../../src/demo/service/traffic.ts'
 import { serviceClient, type ServiceClient, type ServiceClientOptions } from '../../src/adapters/service-http.ts'
 import { defaultGuard } from '../../src/limits/guard.ts'
 import type { Clock } from '../../src/ports/clock.ts'
@@ -13,7 +14,7 @@ export const serviceToken = 'gateway-credential-for-tests'
 /** One region's service, with a credential for all three tenants and one for initech alone. */
 export async function aService(
   region: Region,
-  more: { notes?: readonly Note[]; faults?: Faults; nowMs?: () => number } = {},
+  more: { notes?: readonly Note[]; faults?: Faults; traffic?: Traffic; nowMs?: () => number; port?: number } = {},
 ) {
   const { nowMs = () => Date.UTC(2025, 9, 1), ...rest } = more
   const tokens = { [serviceToken]: ['acme', 'globex', 'initech'], 'initech-only': ['initech'] }
@@ -50,6 +51,7 @@ export function aContext(client: ServiceClient, more: Partial<ToolContext> = {})
   const { tenant = 'acme', region = 'us-east', operationId } = more
   const signal = more.signal ?? new AbortController().signal
   return {
+    call: { req: 'call-1', traceId: '0af7651916cd43dd8448eb211c80319c', session: 'session' },
     tenant,
     region,
     actor: 'agent:test',

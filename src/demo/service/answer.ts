@@ -3,12 +3,12 @@ import type { IncomingMessage } from 'node:http'
 import { bodyOf, jsonOf } from './body.ts'
 import { callerOf, type Tokens } from './caller.ts'
 import { bulkUpdate, previewBulk } from './contacts.ts'
-import { listFlags, setFlag } from './flags.ts'
 import { once } from './operations.ts'
 import { getOrder, listOrders } from './orders.ts'
 import { ok, problem, type Reply, type Route } from './route.ts'
 
-const routes: readonly Route[] = [listOrders, getOrder, listFlags, setFlag, previewBulk, bulkUpdate]
+/** Routes that need nothing but the store. */
+export const plainRoutes: readonly Route[] = [listOrders, getOrder, previewBulk, bulkUpdate]
 
 export interface Desk {
   readonly store: DatabaseSync
@@ -16,6 +16,7 @@ export interface Desk {
   /** Tenants whose data this region holds. */
   readonly held: readonly string[]
   readonly nowMs: () => number
+  readonly routes: readonly Route[]
 }
 
 /** Answers one request: identity first, then the route, then its strict input. Only a handler's own tenant is ever read. */
@@ -24,7 +25,7 @@ export async function answer(desk: Desk, request: IncomingMessage): Promise<Repl
   if (url.pathname === '/healthz') return ok({ ok: true })
   const caller = callerOf(request, desk.tokens, desk.held)
   if ('refused' in caller) return caller.refused
-  const route = find(request.method, url.pathname)
+  const route = find(desk.routes, request.method, url.pathname)
   if ('status' in route) return route
   const text = await bodyOf(request)
   if (text === undefined) return problem(413, 'body_refused', 'The body is too long or not UTF-8.')
@@ -37,7 +38,7 @@ export async function answer(desk: Desk, request: IncomingMessage): Promise<Repl
   return route.writes ? guarded(desk, request, caller.tenant, text, run) : run()
 }
 
-function find(method: string | undefined, path: string): Route | Reply {
+function find(routes: readonly Route[], method: string | undefined, path: string): Route | Reply {
   const there = routes.filter((route) => route.path.test(path))
   if (there.length === 0) return problem(404, 'not_found', 'There is nothing at this path.')
   return there.find((route) => route.method === method) ?? problem(405, 'method_not_allowed', 'Not with this method.')

@@ -8,6 +8,8 @@ export interface Faults {
   /** Requests to answer with `failStatus` (503) without doing anything. */
   failNext?: number
   failStatus?: number
+  /** Requests to fail as long as this is there, by method and path: `GET /flags/x/prod/health?windowS=60`. */
+  failOn?: (request: string) => boolean
   /** Requests to cut without doing anything. */
   dropNext?: number
   /** Requests to do, and then cut instead of answering. */
@@ -15,9 +17,10 @@ export interface Faults {
 }
 
 /** Which fault, if any, this request meets. */
-export async function hit(faults: Faults): Promise<'ok' | 'drop' | 'drop-after' | Reply> {
+export async function hit(faults: Faults, request: string): Promise<'ok' | 'drop' | 'drop-after' | Reply> {
   if (faults.latencyMs) await sleep(faults.latencyMs)
-  if (take(faults, 'failNext')) return problem(faults.failStatus ?? 503, 'unavailable', 'The service is not available.')
+  if (faults.failOn?.(request) === true || take(faults, 'failNext'))
+    return problem(faults.failStatus ?? 503, 'unavailable', 'The service is not available.')
   if (take(faults, 'dropNext')) return 'drop'
   return take(faults, 'dropAfterNext') ? 'drop-after' : 'ok'
 }

@@ -3,12 +3,14 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net'
 import type { DatabaseSync } from 'node:sqlite'
 import type { Clock } from '../../ports/clock.ts'
-import { answer, type Desk } from './answer.ts'
+import { answer, plainRoutes, type Desk } from './answer.ts'
 import type { Tokens } from './caller.ts'
 import { hit, type Faults } from './faults.ts'
+import { flagRoutes } from './flags.ts'
 import { requestLog, type SeenRequest } from './seen.ts'
 import { openStore } from './store.ts'
 import { branches, type Region } from './tenants.ts'
+import { quietTraffic, trafficLog, type Traffic } from './traffic.ts'
 
 /** A text to stand in the note field of one order. */
 export interface Note {
@@ -28,6 +30,8 @@ export interface ServiceOptions {
   readonly notes?: readonly Note[]
   /** Read on every request, so a test may change its fields at any time. */
   readonly faults?: Faults
+  /** Users of the flags; read on every request, like faults. */
+  readonly traffic?: Traffic
 }
 
 export interface Service {
@@ -43,11 +47,12 @@ export interface Service {
 
 /** Starts one region's service: orders, feature flags and contacts of the tenants whose data lives there. Loopback only. */
 export async function startService(options: ServiceOptions): Promise<Service> {
-  const { region, seed, clock, tokens, notes = [], faults = {} } = options
+  const { region, seed, clock, tokens, notes = [], faults = {}, traffic = quietTraffic } = options
   const store = openStore(seed, region, clock.nowMs())
   for (const note of notes) plant(store, note)
   const held = branches(region).map((branch) => branch.tenant)
-  const desk: Desk = { store, tokens, held, nowMs: () => clock.nowMs() }
+  const routes = [...plainRoutes, ...flagRoutes(trafficLog(traffic, clock.nowMs()))]
+  const desk: Desk = { store, tokens, held, nowMs: () => clock.nowMs(), routes }
   const log = requestLog()
   const server = createServer({ maxHeaderSize: 8192, requestTimeout: 30_000 }, (request, response) => {
     void respond(desk, faults, log.add, request, response)
@@ -78,7 +83,7 @@ async function respond(
 ): Promise<void> {
   see(request)
   try {
-    const fault = await hit(faults)
+    const fault = await hit(faults, `${request.method} ${request.url}`)
     if (fault === 'drop') return void request.socket.destroy()
     const reply = fault === 'ok' || fault === 'drop-after' ? await answer(desk, request) : fault
     if (fault === 'drop-after') return void request.socket.destroy()

@@ -35,6 +35,15 @@ describe('a moment', () => {
       'switch',
       'eve released switch sw-1',
     ],
+    [
+      'a watched rollout',
+      {
+        type: 'rollout.watch',
+        ext: { step: 'rolled back', flag: 'search', env: 'prod', fromPct: 10, toPct: '12.5' },
+      },
+      'system',
+      'the rollout guard watched search in prod, raised from 10 % to 12.5 %: rolled back',
+    ],
     ['a policy', { type: 'policy.load', ext: { digest: 'ab'.repeat(32) } }, 'system', 'A policy was loaded'],
   ])('says in words what %s was', (_title, entry, kind, sentence) => {
     const [moment] = told(entry)

@@ -1,0 +1,61 @@
+import { join } from 'node:path'
+import type { Keys } from '../adapters/keys-file.ts'
+import { outgoingGate, type OutgoingGate } from '../adapters/outgoing-gate.ts'
+import type { ServiceClient } from '../adapters/service-http.ts'
+import { memoryWatches } from '../adapters/watches-memory.ts'
+import { sqliteWatches } from '../adapters/watches-sqlite.ts'
+import { scanner } from '../dlp/scan.ts'
+import type { Clock } from '../ports/clock.ts'
+import type { EvidenceLog } from '../ports/evidence-log.ts'
+import type { Meters } from '../telemetry/metrics.ts'
+import type { Tell } from './alerting.ts'
+import { digests } from './digests.ts'
+import type { GatewayOptions } from './options.ts'
+import { rolloutGuard, type RolloutGuard } from './rollout-guard.ts'
+import { realSleep } from './service-gate.ts'
+
+export interface OpenGuardParts {
+  readonly options: GatewayOptions
+  readonly clock: Clock
+  readonly keys: Keys
+  readonly log: EvidenceLog
+  readonly meters: Meters
+  /** Opens the services once more, behind a gate of their own. */
+  readonly open: (gate: OutgoingGate) => ServiceClient
+  readonly tell: Tell
+  readonly fault: (error: unknown) => void
+  /** The configuration in force. */
+  readonly inForce: () => GatewayOptions
+}
+
+/** Opens the rollout guard beside the gateway's other state. It follows the configuration in force, also after a reload. */
+export async function openGuard(parts: OpenGuardParts): Promise<RolloutGuard> {
+  const { options, clock, keys, log, meters, open, fault, inForce } = parts
+  const keyed = digests(keys, clock)
+  const scan = scanner({ hashKey: (tenant) => ({ id: 'h1', key: keyed.tenantKey(tenant) }) })
+  const own = () => open(outgoingGate({ clock, random: Math.random, sleep: realSleep }))
+  const [looks, writes] = [own(), own()]
+  const inForceOf = (client: ServiceClient) => () => {
+    const { urls, ...rest } = inForce().services
+    return client.to({ ...rest, services: urls })
+  }
+  const guard = await rolloutGuard({
+    store: options.state === 'memory' ? memoryWatches() : sqliteWatches({ file: join(options.data, 'state.db') }),
+    services: { look: inForceOf(looks), write: inForceOf(writes) },
+    rule: () => inForce().rollouts,
+    log,
+    clock,
+    meters,
+    tell: parts.tell,
+    digests: keyed,
+    policyDigest: () => inForce().policy.digest,
+    clean: (text) => scan.scan(text).count === 0,
+    random: Math.random,
+    fault,
+  })
+  const close = async () => {
+    await guard.close()
+    await Promise.all([looks.close(), writes.close()])
+  }
+  return { ...guard, close }
+}
