@@ -40,7 +40,7 @@ import { scopesAsked } from '../tools/scopes.ts'
 import { egressLists, spelled } from '../tools/egress-lists.ts'
 import { once, type Keep } from './kept.ts'
 import type { GatewayOptions } from './options.ts'
-import { credentials, secretsFor, type Secrets } from './secrets.ts'
+import { credentials, inUse, secretsFor, type Secrets } from './secrets.ts'
 
 /** Rules and policies that come with the product. */
 const shipped = (name: string) => fileURLToPath(new URL(`../../${name}`, import.meta.url))
@@ -73,7 +73,7 @@ export async function gatewayOptions(loaded: LoadedConfig, around: Surroundings)
   refuseUnknown(config, offered, rules)
   const tools = toolsOf(config, offered)
   const { keep = once } = around
-  const secrets = await keep('secrets', [config.mode, config.secrets], () => secretsFor(config, around))
+  const secrets = inUse(await keep('secrets', [config.mode, config.secrets], () => secretsFor(config, around)))
   const rollouts = guardRule(config.tools['flag.set']?.guard, config.mode)
   const tickets = config.tickets.file === undefined ? noTickets : await ticketsFile({ file: config.tickets.file })
   return {

@@ -1,7 +1,11 @@
-import { fileSecret, isSecretText } from '../adapters/secrets-file.ts'
 import { systemClock } from '../adapters/clock-system.ts'
+import { fileSecret, isSecretText } from '../adapters/secrets-file.ts'
+import { vaultSecrets, type VaultSecrets } from '../adapters/secrets-vault.ts'
+import { vaultHttp } from '../adapters/vault-http.ts'
+import { vaultSession, type VaultLogin } from '../adapters/vault-session.ts'
 import type { SecretRef } from '../config/fields.ts'
 import type { Config } from '../config/schema.ts'
+import type { SecretsSection, VaultSection } from '../config/secrets-section.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { JsonObject } from '../ports/json.ts'
 import { SecretUnavailable, type Secret } from '../ports/secret.ts'
@@ -11,52 +15,102 @@ import { UpstreamError } from '../ports/tool.ts'
 export interface Secrets {
   /** The secret a reference points to; the same one for the same reference, before and after a reload. Rejects, in a sentence without any part of it, when there is none to use now. */
   open(name: string, ref: SecretRef): Promise<Secret>
-  /** All that were opened, for metrics and `doctor`. */
+  /** What opens Vault, and all that were opened through `inUse`. */
   list(): readonly Secret[]
+  /** Days after which a secret is too old. */
+  readonly rotationDays: number
   close(): Promise<void>
 }
 
 interface SecretsOptions {
   readonly mode: 'development' | 'production'
+  readonly section: SecretsSection
   readonly environment: Readonly<Record<string, string | undefined>>
   readonly clock: Clock
   readonly fault: (error: Error) => void
 }
 
-/** The secrets of a configuration, each opened when it is asked for. */
-export function secretsFor(
-  { mode }: Config,
-  {
-    environment,
-    report,
-  }: { readonly environment: SecretsOptions['environment']; readonly report: (line: JsonObject) => void },
-): Secrets {
-  const fault = (error: Error) => report({ level: 'error', fault: error.message })
-  return openSecrets({ mode, environment, clock: systemClock(), fault })
+interface Around {
+  readonly environment: SecretsOptions['environment']
+  readonly report: (line: JsonObject) => void
 }
 
-/** Follows references to secrets. The values stay with the adapters: nothing here copies one. */
+/** The secrets of a configuration, each opened when it is asked for. */
+export function secretsFor({ mode, secrets: section }: Config, { environment, report }: Around): Secrets {
+  const fault = (error: Error) => report({ level: 'error', fault: error.message })
+  return openSecrets({ mode, section, environment, clock: systemClock(), fault })
+}
+
+/**
+ * Follows references to secrets. The values stay with the adapters: nothing here copies one. The same reference under the
+ * same name is the same secret, whoever asks, so that a reload does not begin anew with it.
+ */
 function openSecrets(options: SecretsOptions): Secrets {
-  const opened = new Map<string, Secret>()
+  const opened = new Map<string, Promise<Secret>>()
+  const own: Secret[] = []
+  let vault: Promise<VaultSecrets> | undefined
+  let closed: Promise<void> | undefined
+
+  async function follow(name: string, ref: SecretRef): Promise<Secret> {
+    if (ref.from !== 'vault') return nearSecret(options, name, ref)
+    vault ??= openVault(options, nearVault).catch((error: unknown) => {
+      vault = undefined
+      own.length = 0
+      throw error
+    })
+    return (await vault).open(name, ref)
+  }
+
+  function nearVault(name: string, ref: SecretRef): Secret {
+    const secret = nearSecret(options, name, ref)
+    own.push(secret)
+    return secret
+  }
+
+  async function close(): Promise<void> {
+    await (await vault?.catch(() => undefined))?.close()
+  }
+
   return {
-    async open(name, ref) {
+    open(name, ref) {
       const key = JSON.stringify([name, ref])
-      const secret = opened.get(key) ?? (await resolved(options, name, ref))
+      const secret = opened.get(key) ?? follow(name, ref)
       opened.set(key, secret)
+      // What cannot be opened now may be there at the next attempt.
+      secret.catch(() => opened.delete(key))
       return secret
     },
-    list: () => [...opened.values()],
-    close: async () => {},
+    list: () => own,
+    rotationDays: options.section.rotationDays,
+    close: () => (closed ??= close()),
   }
 }
 
-async function resolved(options: SecretsOptions, name: string, ref: SecretRef): Promise<Secret> {
-  const { mode, environment, clock, fault } = options
+/** Lists what one version of the configuration has opened, and no secret that only an earlier one named. */
+export function inUse(secrets: Secrets): Secrets {
+  const opened: Secret[] = []
+  return {
+    ...secrets,
+    async open(name, ref) {
+      const secret = await secrets.open(name, ref)
+      opened.push(secret)
+      return secret
+    },
+    list: () => [...secrets.list(), ...opened],
+  }
+}
+
+type Near = (name: string, ref: SecretRef) => Secret
+
+/** A secret of this machine. */
+function nearSecret({ mode, environment, clock, fault }: SecretsOptions, name: string, ref: SecretRef): Secret {
   switch (ref.from) {
     case 'file':
       return fileSecret({ name, path: ref.path, ownerOnly: mode === 'production', clock, fault })
     case 'env':
       return environmentSecret(name, ref.name, environment[ref.name])
+    case 'vault':
+      throw new Error(`${name} opens Vault and cannot lie in it; use file:<path>.`)
   }
 }
 
@@ -65,6 +119,33 @@ function environmentSecret(name: string, variable: string, value = ''): Secret {
   if (!isSecretText(value))
     throw new Error(`The environment variable ${variable} holds no secret for ${name}; put one there, or use file:.`)
   return { name, current: () => value, ageDays: () => undefined }
+}
+
+/** Vault's own credentials are secrets of this machine, and live like all others. */
+async function openVault({ section, clock, fault }: SecretsOptions, near: Near): Promise<VaultSecrets> {
+  const { vault } = section
+  if (!vault) throw new Error('secrets.vault does not say where Vault is.')
+  const { url, namespace, ca, renew, refreshSeconds, holdSeconds } = vault
+  const http = vaultHttp({ url, ...(namespace !== undefined && { namespace }), ...(ca !== undefined && { ca }) })
+  const session = vaultSession({ http, login: loginOf(vault, near), renew, clock })
+  return vaultSecrets({
+    session,
+    origin: http.origin,
+    refreshMs: refreshSeconds * 1_000,
+    holdMs: holdSeconds * 1_000,
+    clock,
+    random: Math.random,
+    fault,
+  })
+}
+
+function loginOf({ token, appRole }: VaultSection, near: Near): VaultLogin {
+  const at = 'secrets.vault'
+  if (token) return { kind: 'token', token: near(`${at}.token`, token) }
+  if (!appRole) throw new Error(`${at} needs either token or appRole.`)
+  const roleId = near(`${at}.appRole.roleId`, appRole.roleId)
+  const secretId = near(`${at}.appRole.secretId`, appRole.secretId)
+  return { kind: 'appRole', mount: appRole.mount, roleId, secretId }
 }
 
 /** The gateway's own credential by service. A service without one gets an empty one; a withdrawn one ends the call unsent. */

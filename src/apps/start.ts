@@ -36,7 +36,12 @@ export async function startConfigured(parts: StartParts): Promise<Configured> {
   const kept = held.adopt(keeping(), (things) => things.close())
   const config = complete(loaded.config)
   const round = kept.round()
-  const options = await gatewayOptions({ ...loaded, config }, { ...parts, keep: round.keep })
+  const options = await gatewayOptions({ ...loaded, config }, { ...parts, keep: round.keep }).catch(
+    (error: unknown) => {
+      round.abandon()
+      throw error
+    },
+  )
   round.commit()
   const gateway = held.adopt(await openGateway(options), (open) => open.close())
   const clock = systemClock()

@@ -22,13 +22,13 @@ export function readBaseline(config: Config, own: At) {
   return {
     config: withBaseline(config, parsed.data),
     problems: strict ? unmet : [],
-    warnings: [...(strict ? [] : unmet), ...notMet(parsed.data, at)],
+    warnings: [...(strict ? [] : unmet), ...notMet(config, parsed.data, at)],
     sources: [source],
   }
 }
 
 /** The stricter of what the file and the baseline say. */
-function withBaseline(config: Config, { auth, transport }: Baseline): Config {
+function withBaseline(config: Config, { auth, transport, secrets }: Baseline): Config {
   return {
     ...config,
     listen: { ...config.listen, ...stricterTls(config.listen.tls, transport) },
@@ -36,6 +36,10 @@ function withBaseline(config: Config, { auth, transport }: Baseline): Config {
     auth: {
       ...config.auth,
       maxTtlSeconds: Math.min(config.auth.maxTtlSeconds, auth?.max_ttl_seconds ?? Infinity),
+    },
+    secrets: {
+      ...config.secrets,
+      rotationDays: Math.min(config.secrets.rotationDays, secrets?.rotation_days ?? Infinity),
     },
   }
 }
@@ -59,11 +63,13 @@ function withoutMtls({ listen, admin }: Config, { transport }: Baseline, at: At)
 }
 
 /** What the baseline asks for and this version does not do yet: told, so that nobody takes it for done. */
-function notMet({ auth, secrets }: Baseline, at: At): Problem[] {
+function notMet(config: Config, { auth, secrets }: Baseline, at: At): Problem[] {
   const replay = 'Single use of tokens is not in this version: one may be shown again until it expires.'
-  const provider = 'Secrets are read from files in this version; let an agent of the provider write them.'
+  const elsewhere = config.secrets.provider === 'file' || secrets?.provider === 'KMS'
+  const provider =
+    'Secrets come from another place here: set secrets.provider to vault, or let an agent of the provider write the files.'
   return [
     ...(auth?.replay_window_minutes === undefined ? [] : [at(['auth', 'replay_window_minutes'], replay)]),
-    ...(secrets?.provider === undefined ? [] : [at(['secrets', 'provider'], provider)]),
+    ...(secrets?.provider === undefined || !elsewhere ? [] : [at(['secrets', 'provider'], provider)]),
   ]
 }

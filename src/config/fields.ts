@@ -13,6 +13,8 @@ export type SecretRef =
   | { readonly from: 'file'; readonly path: string }
   /** Development only: other processes of the machine can read an environment. */
   | { readonly from: 'env'; readonly name: string }
+  /** In OpenBao or Vault: mount and path below it, and a field of the secret there. */
+  | { readonly from: 'vault'; readonly path: string; readonly field: string }
 
 /** Keys under which a value may be anything a person would call a name: tenants, services, regions. */
 export const name = z
@@ -35,10 +37,15 @@ export function secretIn(place: Place): z.ZodType<SecretRef> {
     const [, from, rest] = /^([a-z]+):(.+)$/s.exec(text) ?? []
     if (from === 'file' && rest !== undefined) return { from, path: path.resolve(place.directory, rest) }
     if (from === 'env' && rest !== undefined && place.mode === 'development') return { from, name: rest }
+    const [, below, field] = from === 'vault' ? (vaultPlace.exec(rest ?? '') ?? []) : []
+    if (below !== undefined && field !== undefined) return { from: 'vault', path: below, field }
     context.addIssue({ code: 'custom', message: secretProblem(from), input: undefined })
     return z.NEVER
   })
 }
+
+/** `<mount>/<path>#<field>`. No segment may lead elsewhere: none is empty, `.` or `..`, and none needs encoding. */
+const vaultPlace = /^((?!\.{1,2}(?:\/|#))[\w.@:-]+(?:\/(?!\.{1,2}(?:\/|#))[\w.@:-]+)+)#([\w.-]{1,128})$/
 
 /** Never repeats what was written: it may be the secret itself. */
 function secretProblem(from: string | undefined): string {
@@ -46,11 +53,11 @@ function secretProblem(from: string | undefined): string {
     case 'env':
       return 'names an environment variable, which production refuses; write the secret to a file and use file:<path>'
     case 'vault':
-      return 'names Vault, which this version does not speak yet; use file:<path>, e.g. one that the Vault agent writes'
+      return 'must be vault:<mount>/<path>#<field>'
     case 'kms':
-      return 'names a KMS; use vault: for that once it exists, and file:<path> until then'
+      return 'names a KMS, which this version does not speak; use vault:<mount>/<path>#<field>, or file:<path>'
     default:
-      return 'must be a reference to a secret, never its value: file:<path>, or env:<NAME> in development'
+      return 'must be a reference to a secret, never its value: file:<path>, vault:<mount>/<path>#<field>, or env:<NAME> in development'
   }
 }
 

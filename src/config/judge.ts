@@ -1,6 +1,7 @@
 import type { Problem } from '../policy/document.ts'
 import { egressProblems, spelled } from '../tools/egress-lists.ts'
 import { builtIn, type Config } from './schema.ts'
+import { vaultProblems } from './secrets-section.ts'
 import { transportProblems, transportWarnings } from './transport.ts'
 
 type At = (where: readonly (string | number)[], message: string) => Problem
@@ -14,6 +15,7 @@ export function contradictions(
     problems: [
       ...egress(config, at),
       ...transportProblems(config, at),
+      ...vaultProblems(config, at),
       ...(config.mode === 'production' ? production(config, at) : []),
       ...regions(config, at),
       ...guards(config, at),

@@ -114,5 +114,6 @@ const knownKeys: readonly string[] = (
   'guard abovePct envs watchSeconds pollSeconds windowSeconds factor errorRateMin requestsMin unreadableMax whenBlind ' +
   'unwatched firstStep holdSeconds ' +
   'default lists sinks url path secret otlp headers spansFile traceTrust spanNaming environment provider ' +
-  'concurrency queue max waitMs timeoutMs breaker failures failureRate callsMin windowMs slowMs openMs openMaxMs p95Ms'
+  'concurrency queue max waitMs timeoutMs breaker failures failureRate callsMin windowMs slowMs openMs openMaxMs p95Ms ' +
+  'rotationDays vault appRole roleId secretId mount namespace ca refreshSeconds holdSeconds renew'
 ).split(' ')

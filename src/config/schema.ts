@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { Limits } from '../identity/directory.ts'
 import { authSection, principalsSection, type AuthSection, type PrincipalSource } from './auth-section.ts'
 import { name, notServed, oneOf, pathIn, port, secretIn, type Place, type SecretRef } from './fields.ts'
+import { secretsSection, type SecretsSection } from './secrets-section.ts'
 import {
   builtIn,
   detectorSection,
@@ -59,7 +60,7 @@ export interface Config {
   readonly detector: DetectorSection
   readonly alerts: { readonly sinks: readonly SinkSection[] }
   readonly telemetry: TelemetrySection
-  readonly secrets: { readonly provider: 'file' }
+  readonly secrets: SecretsSection
   /** A `security.baseline.yaml`. */
   readonly baseline?: string
 }
@@ -133,14 +134,7 @@ export function configSchema(place: Place): z.ZodType<Config> {
       .prefault({}),
     siem: notServed('alerts reach a SIEM through a webhook or the jsonl sink.').exactOptional(),
     telemetry: telemetrySection(place),
-    secrets: z
-      .strictObject({
-        provider: oneOf(['file'], {
-          vault: 'let the Vault agent write files.',
-          kms: 'use files, and vault: later.',
-        }).default('file'),
-      })
-      .prefault({}),
+    secrets: secretsSection(place),
     retention: notServed('nothing is deleted; remove sealed streams by hand once they are archived.').exactOptional(),
     baseline: pathIn(place).exactOptional(),
   })

@@ -1,0 +1,123 @@
+import { readFileSync } from 'node:fs'
+import { Agent, request as send } from 'undici'
+import { isJsonObject, type JsonObject } from '../ports/json.ts'
+import { parseStrict } from '../server/strict-json.ts'
+
+export interface VaultHttpOptions {
+  /** Scheme, host and port. Only this origin is ever asked; redirects are not followed. */
+  readonly url: string
+  readonly namespace?: string
+  /** PEM file of certificates to trust instead of the system's. */
+  readonly ca?: string
+  /** Longest wait for one answer, milliseconds. */
+  readonly timeoutMs?: number
+}
+
+export interface VaultRequest {
+  readonly method: 'GET' | 'POST'
+  /** Below `/v1/`, already fit for a URL. */
+  readonly path: string
+  readonly token?: string
+  readonly body?: JsonObject
+}
+
+export interface VaultHttp {
+  /** The answer's JSON object, empty when there is none. Rejects with a `VaultError`. */
+  (request: VaultRequest): Promise<JsonObject>
+  /** The origin, for messages. */
+  readonly origin: string
+  close(): Promise<void>
+}
+
+/**
+ * What Vault did not give. `no`: it answered, and the answer is no. `gone`: there is nothing at that path.
+ * `silent`: nobody knows, for it could not be reached, is sealed, overloaded, or made no sense.
+ */
+export class VaultError extends Error {
+  readonly kind: 'no' | 'gone' | 'silent'
+  constructor(kind: VaultError['kind'], why: string) {
+    super(why)
+    this.name = 'VaultError'
+    this.kind = kind
+  }
+}
+
+const timeoutDefaultMs = 5_000
+
+/** Largest answer, bytes. */
+const answerMax = 1024 * 1024
+
+/** Speaks Vault's HTTP API (OpenBao's is the same). An answer's own words never reach a message: they may repeat what was sent. */
+export function vaultHttp({ url, namespace, ca, timeoutMs = timeoutDefaultMs }: VaultHttpOptions): VaultHttp {
+  const { origin } = new URL(url)
+  const trusted = ca === undefined ? {} : { ca: certificates(ca) }
+  const agent = new Agent({ connections: 2, connect: { timeout: timeoutMs, minVersion: 'TLSv1.2', ...trusted } })
+
+  async function ask({ method, path, token, body }: VaultRequest): Promise<JsonObject> {
+    const response = await send(`${origin}/v1/${path}`, {
+      dispatcher: agent,
+      method,
+      signal: AbortSignal.timeout(timeoutMs),
+      headers: {
+        accept: 'application/json',
+        'accept-encoding': 'identity',
+        // Vault refuses requests without it where it is set to (server-side request forgery).
+        'x-vault-request': 'true',
+        ...(namespace !== undefined && { 'x-vault-namespace': namespace }),
+        ...(token !== undefined && { 'x-vault-token': token }),
+        ...(body && { 'content-type': 'application/json' }),
+      },
+      ...(body && { body: JSON.stringify(body) }),
+    })
+    const bytes = await bounded(response.body)
+    return judged(response.statusCode, bytes)
+  }
+
+  const http = (request: VaultRequest) =>
+    ask(request).catch((error: unknown) => {
+      throw error instanceof VaultError ? error : new VaultError('silent', unreachable(error))
+    })
+  return Object.assign(http, { origin, close: () => agent.close() })
+}
+
+function certificates(file: string): string {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch (error) {
+    throw new Error(
+      `${file}, secrets.vault.ca, cannot be read (${(error as NodeJS.ErrnoException).code ?? 'error'}).`,
+      {
+        cause: error,
+      },
+    )
+  }
+}
+
+async function bounded(body: AsyncIterable<Uint8Array>): Promise<Buffer> {
+  const pieces: Uint8Array[] = []
+  let size = 0
+  for await (const piece of body) {
+    size += piece.length
+    if (size > answerMax) throw new VaultError('silent', `its answer is larger than ${answerMax} bytes`)
+    pieces.push(piece)
+  }
+  return Buffer.concat(pieces)
+}
+
+function judged(status: number, bytes: Buffer): JsonObject {
+  if (status === 204) return {}
+  if (status === 404) throw new VaultError('gone', 'there is nothing at that path')
+  if (status === 400 || status === 403) throw new VaultError('no', `it refuses us (${status})`)
+  if (status === 503) throw new VaultError('silent', 'it is sealed or in maintenance (503)')
+  if (status !== 200) throw new VaultError('silent', `it answered ${status}`)
+  const parsed = parseStrict(bytes)
+  if (!parsed.ok || !isJsonObject(parsed.value)) throw new VaultError('silent', 'its answer is no JSON object')
+  return parsed.value
+}
+
+/** The class of a network failure; its text may hold addresses. */
+function unreachable(error: unknown): string {
+  const { name, code } = error as NodeJS.ErrnoException
+  if (name === 'TimeoutError' || code === 'UND_ERR_CONNECT_TIMEOUT') return 'it did not answer in time'
+  return `it cannot be reached (${typeof code === 'string' ? code : 'network error'})`
+}
