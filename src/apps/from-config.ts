@@ -38,6 +38,7 @@ import { builtInAliases, catalog, toolNames } from '../tools/catalog.ts'
 import { builtInTools } from '../tools/built-in.ts'
 import { scopesAsked } from '../tools/scopes.ts'
 import { egressLists, spelled } from '../tools/egress-lists.ts'
+import { exposedSecrets } from './exposure.ts'
 import { once, type Keep } from './kept.ts'
 import type { GatewayOptions } from './options.ts'
 import { credentials, inUse, secretsFor, type Secrets } from './secrets.ts'
@@ -57,6 +58,8 @@ export interface Surroundings {
   readonly data: string
   readonly environment: Readonly<Record<string, string | undefined>>
   readonly report: (line: JsonObject) => void
+  /** What the process was started with; nothing when absent. */
+  readonly argv?: readonly string[]
   /** Tools beside the built-in ones. */
   readonly tools?: readonly Tool[]
   /** Gives what was opened for the same words before. Absent: everything is opened anew. */
@@ -65,6 +68,13 @@ export interface Surroundings {
 
 /** Resolves a configuration into what a gateway is made of. Throws a `ConfigError` with every problem. */
 export async function gatewayOptions(loaded: LoadedConfig, around: Surroundings): Promise<GatewayOptions> {
+  const options = await resolved(loaded, around)
+  const exposed = options.mode === 'production' ? exposedSecrets(options.secrets.list(), around) : []
+  if (exposed.length > 0) throw new ConfigError(exposed)
+  return options
+}
+
+async function resolved(loaded: LoadedConfig, around: Surroundings): Promise<GatewayOptions> {
   const { config } = loaded
   if (!config) throw new ConfigError(loaded.problems.map(placed))
   const offered = [...builtInTools, ...(around.tools ?? [])]

@@ -15,6 +15,7 @@ import type { AdminService } from '../server/admin.ts'
 import { serverInfo } from '../server/server-info.ts'
 import type { GatewayService } from '../server/mcp.ts'
 import { meters as openMeters, type Meters } from '../telemetry/metrics.ts'
+import { watchSecrets } from '../telemetry/secret-meters.ts'
 import { observer, type TelemetryObserver } from '../telemetry/observe.ts'
 import { adminService } from './admin-service.ts'
 import { changes, type Changes } from './change.ts'
@@ -28,6 +29,7 @@ import type { GatewayOptions } from './options.ts'
 import { openGuard } from './open-guard.ts'
 import type { RolloutGuard } from './rollout-guard.ts'
 import { breakerLevels, realSleep, serviceGate } from './service-gate.ts'
+import { secretAges } from './secret-ages.ts'
 import { switchboard, type Switchboard } from './switchboard.ts'
 import { transport, type Transport } from './transport.ts'
 
@@ -113,6 +115,9 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
     objectives: () => service.options().objectives,
   })
   guard.resume()
+  const secrets = () => service.options().secrets
+  watchSecrets(meters.provider, () => secrets().list())
+  keep(secretAges({ inUse: secrets, clock, report: options.report }))
   for (const entry of loadEntries(options)) await log.append(entry)
   await grants.prepare(options.elevations)
   const open = held.move()

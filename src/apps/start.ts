@@ -3,6 +3,7 @@ import { systemClock } from '../adapters/clock-system.ts'
 import type { LoadedConfig } from '../config/load.ts'
 import type { Config } from '../config/schema.ts'
 import { placed } from '../policy/document.ts'
+import { refuseProxy } from './exposure.ts'
 import { ConfigError, gatewayOptions, type Surroundings } from './from-config.ts'
 import { openGateway, type Gateway } from './gateway.ts'
 import { kept as keeping } from './kept.ts'
@@ -31,6 +32,7 @@ export interface Configured {
 export async function startConfigured(parts: StartParts): Promise<Configured> {
   const { loaded, reread, complete, report } = parts
   if (!loaded.config) throw new ConfigError(loaded.problems.map(placed))
+  refuseProxy(loaded.config.mode, parts)
   await using held = new AsyncDisposableStack()
   await mkdir(parts.data, { recursive: true, mode: 0o700 })
   const kept = held.adopt(keeping(), (things) => things.close())

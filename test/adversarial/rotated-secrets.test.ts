@@ -6,7 +6,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { cli } from '../support/cli.ts'
 import { openTestGateway, type TestGateway } from '../support/gateway.ts'
+import { fakeVault } from '../support/vault.ts'
+import { mint } from '../support/tokens.ts'
 import { send } from '../support/wire.ts'
 
 /** Stands for a service and a collector; keeps what it was shown. */
@@ -112,5 +115,110 @@ describe('secrets in use', () => {
     const told = [text, JSON.stringify(gate.reported), (await export1()).wire, ...kept].join('\n')
     expect(told).toContain('orders.export')
     expect(values.filter((value) => told.includes(value))).toEqual([])
+  })
+})
+
+describe('secrets in Vault', () => {
+  it('are rotated, withdrawn and shown nowhere, as those in files are', async () => {
+    const data = mkdtempSync(join(tmpdir(), 'sluicegate-vaulted-'))
+    const [vault, other] = [await fakeVault(), await recorder()]
+    await vault.put('secret/orders', { token: 'canary-vault-31e0' })
+    const { roleId, secretId } = await vault.appRole('secret/orders')
+    writeFileSync(join(data, 'role'), roleId, { mode: 0o600 })
+    writeFileSync(join(data, 'secret'), secretId, { mode: 0o600 })
+    const gate = await openTestGateway({
+      data,
+      over: {
+        secrets: {
+          provider: 'vault',
+          vault: {
+            url: vault.url,
+            appRole: { roleId: 'file:role', secretId: 'file:secret' },
+            refreshSeconds: 1,
+            holdSeconds: 0,
+          },
+        },
+        services: {
+          orders: {
+            token: 'vault:secret/orders#token',
+            regions: { 'us-east': other.url, 'eu-west': other.url },
+          },
+        },
+      },
+    })
+    const call = async () => (await gate.call('orders.export', days)).ended
+    expect(await call()).toBe('ok')
+    await vault.put('secret/orders', { token: 'canary-vault-next-31e0' })
+    await aLook()
+    await aLook()
+    expect(await call()).toBe('ok')
+    expect(other.seenAt('/orders')).toEqual(['Bearer canary-vault-31e0', 'Bearer canary-vault-next-31e0'])
+    await vault.seal?.()
+    await aLook()
+    await aLook()
+    expect(await call()).toBe('upstream_unavailable')
+    expect(other.seenAt('/orders')).toHaveLength(2)
+    const metrics = await gate.started.gateway.admin.metrics()
+    expect(metrics).toContain('sluicegate_secret_available{secret="services.orders.token"} 0')
+    await gate.close()
+    const kept = readdirSync(data, { recursive: true, encoding: 'utf8' })
+      .filter((name) => statSync(join(data, name)).isFile() && !['role', 'secret'].includes(name))
+      .map((name) => readFileSync(join(data, name), 'latin1'))
+    const told = [metrics, JSON.stringify(gate.reported), ...kept].join('\n')
+    expect(told).toContain('it is sealed')
+    const hidden = ['canary-vault', roleId, ...vault.given]
+    expect(hidden.filter((word) => told.includes(word))).toEqual([])
+    await vault.close()
+    other.close()
+    rmSync(data, { recursive: true, force: true, maxRetries: 5 })
+  })
+
+  it('that cannot be had end the start with 3, and say why without a word of them', async () => {
+    const data = mkdtempSync(join(tmpdir(), 'sluicegate-vaulted-'))
+    const file = join(data, 'sluicegate.yaml')
+    writeFileSync(join(data, 'token'), 'hvs.canary-token-9d', { mode: 0o600 })
+    const at = (url: string) =>
+      writeFileSync(
+        file,
+        `mode: development
+admin: { token: 'vault:secret/admin#token' }
+secrets: { provider: vault, vault: { url: '${url}', token: 'file:token' } }
+services: builtin
+`,
+      )
+    const vault = await fakeVault()
+    at(vault.url)
+    const denied = await cli('serve', '--config', file, '--data', join(data, 'd'))
+    expect(denied.code).toBe(3)
+    expect(denied.stderr).toMatch(/admin\.token needs secret\/admin from Vault at http:\S+: it refuses us \(403\)\./)
+    await vault.close()
+    const away = await cli('serve', '--config', file, '--data', join(data, 'd'))
+    expect(away.code).toBe(3)
+    expect(away.stderr).toMatch(/cannot be reached \(ECONNREFUSED\)/)
+    expect(`${denied.stderr}${away.stderr}${denied.stdout}`).not.toContain('canary')
+    rmSync(data, { recursive: true, force: true, maxRetries: 5 })
+  })
+})
+
+describe('a production gateway', () => {
+  it('does not start while a secret stands in its environment, and does not repeat it', async () => {
+    const data = mkdtempSync(join(tmpdir(), 'sluicegate-exposed-'))
+    writeFileSync(join(data, 'admin'), 'canary-exposed-41c7', { mode: 0o400 })
+    const key = { ...mint('ES256', 'k').publicKey.export({ format: 'jwk' }), kid: 'k', alg: 'ES256' }
+    writeFileSync(join(data, 'jwks.json'), JSON.stringify({ keys: [key] }))
+    const file = join(data, 'sluicegate.yaml')
+    writeFileSync(
+      file,
+      "auth: { issuers: [{ issuer: i, jwks: jwks.json }] }\nadmin: { token: 'file:admin', port: 0 }\nlisten: { port: 0 }\n",
+    )
+    process.env['SOMEBODYS_TOKEN'] = 'Bearer canary-exposed-41c7'
+    const refused = await cli('serve', '--config', file, '--data', join(data, 'd'))
+    delete process.env['SOMEBODYS_TOKEN']
+    expect(refused.code).toBe(3)
+    expect(refused.stderr).toContain(
+      'The secret of admin.token also stands in the environment variable SOMEBODYS_TOKEN',
+    )
+    expect(refused.stderr).not.toContain('canary')
+    rmSync(data, { recursive: true, force: true, maxRetries: 5 })
   })
 })

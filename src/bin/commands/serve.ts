@@ -35,6 +35,7 @@ async function serve(asked: ServeOptions): Promise<void> {
   const started = await start({
     data,
     environment: process.env,
+    argv: [...process.execArgv, ...process.argv],
     report: say,
     ...(asked.config !== undefined && { file: asked.config }),
   })

@@ -94,7 +94,7 @@ tools:
     ['bus: { kind: kafka }', 'bus.kind', /is 'kafka', which is not in this version/],
     ['state: { kind: redis }', 'state.kind', /is 'redis', which is not in this version/],
     ['detector: { mode: external }', 'detector.mode', /is 'external', which is not in this version/],
-    ['secrets: { provider: vault }', 'secrets.provider', /is 'vault', which is not in this version/],
+    ['secrets: { provider: kms }', 'secrets.provider', /is 'kms', which is not in this version: use vault:/],
     ['evidence: { onFailure: allow-reads-spool }', 'evidence.onFailure', /not in this version/],
     ['tickets: { url: "https://t.example" }', 'tickets.url', /not in this version: use tickets.file/],
     ['upstreams: {}', 'upstreams', /not in this version/],
@@ -112,7 +112,7 @@ tools:
 
   it.each([
     ['env:ADMIN', 'production refuses'],
-    ['vault:kv/admin', 'Vault'],
+    ['vault:kv/admin', 'must be vault:<mount>/<path>#<field>'],
     ['kms:alias/admin', 'use vault:'],
     ['hunter2-is-my-password', 'never its value'],
     ['file:', 'never its value'],
