@@ -209,7 +209,8 @@ async function readPath(session: VaultSession, path: string): Promise<Read> {
   }
   const rest = path.slice(prefix.length)
   const found = objectAt(await session.ask({ method: 'GET', path: `${prefix}data/${rest}` }), 'data')
-  const madeMs = Date.parse(String(objectAt(found, 'metadata')['created_time']))
+  const made = objectAt(found, 'metadata')['created_time']
+  const madeMs = typeof made === 'string' ? Date.parse(made) : NaN
   return { fields: objectAt(found, 'data'), ...(Number.isFinite(madeMs) && { madeMs }) }
 }
 

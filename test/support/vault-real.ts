@@ -133,13 +133,11 @@ async function reach(): Promise<Server> {
 /** The one `scripts/vault.ts` builds: in memory, ends with its standard input. */
 async function ownServer(): Promise<Server> {
   const child = spawn(built, { stdio: ['pipe', 'pipe', 'ignore'] })
-  const [line] = (await Promise.race([
-    createInterface({ input: child.stdout })
-      [Symbol.asyncIterator]()
-      .next()
-      .then(({ value }) => [String(value)]),
-    wait(30_000, ['{}']),
-  ])) as [string]
+  const lines = createInterface({ input: child.stdout })
+  const line = await new Promise<string>((resolve, reject) => {
+    lines.once('line', resolve)
+    lines.once('close', () => reject(new Error(`${built} ended before it was ready`)))
+  })
   const { address, token, key } = JSON.parse(line) as { address: string; token: string; key: string }
   return { url: address, root: token, key, stop: () => ended(child) }
 }

@@ -74,7 +74,10 @@ export async function fakeVault(): Promise<FakeVault> {
   }
 
   function self(response: ServerResponse, what: string, text: string, token: Token): void {
-    if (what === 'revoke-self') return void (tokens.delete(text), reply(response, 204))
+    if (what === 'revoke-self') {
+      tokens.delete(text)
+      return reply(response, 204)
+    }
     const ttl = Math.round((token.endsMs - Date.now()) / 1000)
     if (what === 'lookup-self') return reply(response, 200, { data: { id: text, ttl, renewable: token.renewable } })
     if (!token.renewable) return reply(response, 400, { errors: ['lease is not renewable'] })
