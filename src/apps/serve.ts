@@ -46,11 +46,14 @@ export async function listen(asked: ListenOptions): Promise<Addresses> {
   const { tls: httpFiles, ...http } = asked.listen
   const { tls: opsFiles, ...ops } = asked.admin
   const fault = (error: unknown) => options.report({ level: 'error', fault: String(error) })
+  const stopping = new AbortController()
   const token = options.adminToken ?? { current: () => gateway.keys.adminToken }
   const opsTls = await tlsOf(held, asked, 'admin', opsFiles)
   const httpTls = await tlsOf(held, asked, 'listen', httpFiles)
   const admin = held.adopt(
-    await listenAdmin({ service: operated(asked), ...ops, ...opsTls, token, fault }).catch(taken('admin', ops)),
+    await listenAdmin({ service: operated(asked, stopping.signal), ...ops, ...opsTls, token, fault }).catch(
+      taken('admin', ops),
+    ),
     (one) => one.close(),
   )
   const mcp = await listenHttp({
@@ -71,7 +74,12 @@ export async function listen(asked: ListenOptions): Promise<Addresses> {
   return {
     mcp: mcp.url,
     admin: admin.url,
-    close: async () => void (await Promise.all([mcp.close(), open.disposeAsync()])),
+    async close() {
+      stopping.abort()
+      await mcp.close()
+      // Last: operators see to the end what is left to be done.
+      await open.disposeAsync()
+    },
   }
 }
 
@@ -80,10 +88,12 @@ function scopesOf({ catalog }: GatewayOptions): readonly string[] {
 }
 
 /** What operators may see and do, with the configuration where there is one to read again. */
-function operated({ gateway, reloads }: ListenOptions): AdminService {
-  if (!reloads) return gateway.admin
+function operated({ gateway, reloads }: ListenOptions, stopping: AbortSignal): AdminService {
+  const stops = () => (stopping.aborted ? ['The gateway is stopping: it finishes what it has begun.'] : [])
+  const admin: AdminService = { ...gateway.admin, problems: () => [...stops(), ...gateway.admin.problems()] }
+  if (!reloads) return admin
   return {
-    ...gateway.admin,
+    ...admin,
     config: {
       state: () => reloads.state() as unknown as JsonObject,
       reload: () => reloads.reload(),

@@ -83,6 +83,6 @@ export interface CallTrace {
 /** Sees calls; explains and counts. Losing all of it costs sight, never proof. */
 export interface Observer {
   begin(start: CallStart): CallTrace
-  /** Flushes what is pending, for at most two seconds. */
+  /** Flushes what is pending, for at most one second. */
   close(): Promise<void>
 }

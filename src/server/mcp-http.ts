@@ -46,8 +46,15 @@ const methods = ['GET', 'POST', 'DELETE']
 /** The exchange a request was passed on with. */
 export const exchangeIn = ({ http }: ServerContext): Exchange => http?.authInfo?.extra?.['exchange'] as Exchange
 
-/** Serves one HTTP request to `/mcp`: judges its method and its token, and only then reads what it says and answers. */
-export async function serveMcp(endpoint: Endpoint, request: IncomingMessage, response: ServerResponse): Promise<void> {
+/** Serves one HTTP request to `/mcp`. From its first byte on it counts as being answered, so that no stop comes in between. */
+export function serveMcp(endpoint: Endpoint, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const served = serve(endpoint, request, response)
+  // A stream that a GET opened has no end to wait for.
+  return request.method === 'GET' ? served : endpoint.answering.during(served.then(() => written(response)))
+}
+
+/** Judges the method and the token, and only then reads what the request says and answers. */
+async function serve(endpoint: Endpoint, request: IncomingMessage, response: ServerResponse): Promise<void> {
   if (!methods.includes(request.method ?? '')) return sendNotAllowed(response)
   const caller = callerOf(request)
   const identity = await endpoint.service.prove(caller)
@@ -55,10 +62,7 @@ export async function serveMcp(endpoint: Endpoint, request: IncomingMessage, res
   const body = request.method === 'POST' ? await postBody(request, response) : null
   if (body === undefined) return
   const proven: Caller = { ...caller, credential: provenBy(identity) }
-  const answered = answer(endpoint, { request, response, caller: proven, who: identity.who, body })
-  // A stream that a GET opened has no end to wait for.
-  if (body === null) return answered
-  return endpoint.answering.during(answered.then(() => written(response)))
+  return answer(endpoint, { request, response, caller: proven, who: identity.who, body })
 }
 
 /** From here on the token itself is not needed, and goes no further. */

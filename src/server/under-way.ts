@@ -32,5 +32,5 @@ export interface DrainTimes {
   readonly abortMs: number
 }
 
-/** Shorter than the ten seconds that a container is given between SIGTERM and SIGKILL. */
-export const drainTimes: DrainTimes = { drainMs: 8_000, abortMs: 1_000 }
+/** A container is given ten seconds between SIGTERM and SIGKILL; alerts, spans and the last checkpoint need some of them. */
+export const drainTimes: DrainTimes = { drainMs: 6_000, abortMs: 1_000 }

@@ -59,7 +59,8 @@ const spanLimits = {
 }
 
 const exportTimeoutMs = 2_000
-const closeTimeoutMs = 2_000
+const flushTimeoutMs = 2_000
+const shutdownTimeoutMs = 1_000
 
 /** Sees calls through OpenTelemetry. Exporters that are slow, full or gone lose spans, count them, and delay nothing. */
 export function observer(options: ObserverOptions): TelemetryObserver {
@@ -85,8 +86,8 @@ export function observer(options: ObserverOptions): TelemetryObserver {
         ended: (call: CallStart, facts, us) => meters?.call(call, facts, us),
         pseudonym: options.digest ?? (() => 'hidden'),
       }),
-    flush: () => within(provider.forceFlush({ timeoutMillis: exportTimeoutMs }), closeTimeoutMs),
-    close: () => within(provider.shutdown(), closeTimeoutMs),
+    flush: () => within(provider.forceFlush({ timeoutMillis: exportTimeoutMs }), flushTimeoutMs),
+    close: () => within(provider.shutdown(), shutdownTimeoutMs),
   }
 }
 

@@ -16,6 +16,8 @@ export interface KillableGateway {
   kill(): Promise<void>
   /** SIGTERM; resolves with the exit code. */
   stop(): Promise<number | null>
+  /** What the gateway wrote to standard error so far. */
+  stderr(): string
 }
 
 export interface KillableGateways extends AsyncDisposable {
@@ -63,5 +65,6 @@ function begin(args: readonly string[]): KillableGateway {
       child.kill('SIGTERM')
       return ended
     },
+    stderr: () => stderr,
   }
 }

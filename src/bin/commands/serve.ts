@@ -121,15 +121,24 @@ export async function readOnly({ switches }: Pick<Gateway, 'switches'>, asked: b
     )
 }
 
+/** Longest that a stop may take, milliseconds: a container is killed after ten seconds. */
+const stopMaxMs = 9_500
+
+/** The first SIGTERM or SIGINT stops in order; a second one, and a stop that takes too long, end the process as it stands. */
 function stopSignal(): Promise<void> {
-  return new Promise((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-      process.once(signal, () => {
-        process.once(signal, () => process.exit(130))
-        resolve()
-      })
-    }
-  })
+  const { promise, resolve } = Promise.withResolvers<void>()
+  let stopping = false
+  const stop = (): void => {
+    if (stopping) process.exit(130)
+    stopping = true
+    setTimeout(() => {
+      say({ level: 'error', fault: `The stop took more than ${stopMaxMs} ms; ending as it stands. The log is intact.` })
+      process.exit(1)
+    }, stopMaxMs).unref()
+    resolve()
+  }
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, stop)
+  return promise
 }
 
 const nothingToReload = 'There is no configuration file, so there is nothing to reload. Start with --config.'
