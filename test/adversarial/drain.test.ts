@@ -236,7 +236,10 @@ function startLoad(mcp: string, made: Made[], random: () => number) {
   }
   const ended = Promise.all(Array.from({ length: workers }, work))
   const answered = async (many: number) => {
-    while (count < many) await after(2)
+    for (;;) {
+      if (count >= many) return
+      await after(2)
+    }
   }
   return { answered, ended }
 }
