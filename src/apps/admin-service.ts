@@ -8,7 +8,7 @@ import type { GatewayOptions } from './options.ts'
 import type { Switchboard } from './switchboard.ts'
 
 export interface AdminServiceParts {
-  readonly options: Pick<GatewayOptions, 'tickets'>
+  readonly options: Pick<GatewayOptions, 'tickets' | 'identity'>
   readonly log: EvidenceLog
   readonly switchboard: Switchboard
   readonly grants: GrantDesk
@@ -23,7 +23,12 @@ const operator = { kind: 'operator', name: 'admin' } as const
 export function adminService({ options, log, switchboard, grants, meters, detector }: AdminServiceParts): AdminService {
   return {
     problems: () =>
-      [log.problem(), options.tickets.problem(), detector.problem()].filter((problem) => problem !== undefined),
+      [
+        log.problem(),
+        options.tickets.problem(),
+        detector.problem(),
+        ...options.identity.issuers.map(({ keys }) => keys.problem?.()),
+      ].filter((problem) => problem !== undefined),
     metrics: () => meters.text(),
     switches: () => switchboard.list() as unknown as readonly Json[],
     engage: (order) => switchboard.engage(order, operator),

@@ -9,9 +9,11 @@ import { systemClock } from '../adapters/clock-system.ts'
 import { nodeFiles } from '../adapters/files.ts'
 import { openIssuerKey } from '../adapters/issuer-key-file.ts'
 import { issuerKeysFile } from '../adapters/issuer-keys-file.ts'
+import { issuerKeysUrl } from '../adapters/issuer-keys-url.ts'
 import { openKeys } from '../adapters/keys-file.ts'
 import { ticketsFile } from '../adapters/tickets-file.ts'
 import { guardRule } from '../config/guard-section.ts'
+import { isKeysUrl } from '../config/auth-section.ts'
 import type { LoadedConfig } from '../config/load.ts'
 import { builtIn, type Config, type SinkSection } from '../config/schema.ts'
 import { isLoopback } from '../config/transport.ts'
@@ -245,10 +247,18 @@ async function issuersOf(
   const { issuers, maxTtlSeconds, audience } = config.auth
   const clock = systemClock()
   const fault = (message: unknown) => report({ level: 'error', fault: String(message) })
-  const configured = issuers.map(async ({ issuer, jwks, algorithms, maxTtlSeconds: own }) => ({
+  const configured = issuers.map(async ({ issuer, jwks, algorithms, ca, maxTtlSeconds: own }) => ({
     issuer,
-    keys: await keep('issuer', [issuer, jwks, algorithms], () =>
-      issuerKeysFile({ file: jwks, algorithms, clock, fault }),
+    keys: await keep('issuer', [issuer, jwks, algorithms, ca], async () =>
+      isKeysUrl(jwks)
+        ? issuerKeysUrl({
+            url: jwks,
+            algorithms,
+            clock,
+            fault,
+            ...(ca !== undefined && { ca: await readFile(ca, 'utf8') }),
+          })
+        : issuerKeysFile({ file: jwks, algorithms, clock, fault }),
     ),
     maxTtlSeconds: own ?? maxTtlSeconds,
   }))

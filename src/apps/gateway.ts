@@ -93,6 +93,9 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
     get tickets() {
       return service.options().tickets
     },
+    get identity() {
+      return service.options().identity
+    },
   }
   const watching = keep(embeddedDetector({ ...shared, options: live }))
   const gate = serviceGate({ clock, log, meters, report: options.report, fault })
@@ -145,7 +148,7 @@ function countsBy(names: readonly string[]): Readonly<Record<string, number>> {
 const grantable = ({ catalog, identity }: GatewayOptions) => ({ tools: catalog.list, principals: identity.principals })
 
 /** What parts that outlive a reload read of the configuration in force. */
-type LiveOptions = Pick<GatewayOptions, 'detector' | 'sinks' | 'tickets'>
+type LiveOptions = Pick<GatewayOptions, 'detector' | 'sinks' | 'tickets' | 'identity'>
 
 function openServices({ services }: GatewayOptions, gate: OutgoingGate, { nowMs }: Clock): ServiceClient {
   return serviceClient({ ...services, services: services.urls, gate, random: Math.random, nowMs, sleep: realSleep })

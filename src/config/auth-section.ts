@@ -1,14 +1,18 @@
+import path from 'node:path'
 import { z } from 'zod'
 import { algorithms, type Algorithm } from '../ports/issuer-keys.ts'
 import { PrincipalItem } from './documents.ts'
 import { name, oneOf, pathIn, type Place } from './fields.ts'
+import { isLoopback } from './transport.ts'
 
 /** An issuer whose tokens count. */
 interface IssuerSection {
   /** Compared exactly with `iss`. */
   readonly issuer: string
-  /** JSON Web Key Set, a file. */
+  /** JSON Web Key Set: a file, or the address it is fetched from. */
   readonly jwks: string
+  /** Authorities that the certificate of that address must come from, a file. */
+  readonly ca?: string
   readonly algorithms: readonly Algorithm[]
   readonly maxTtlSeconds?: number
 }
@@ -37,7 +41,8 @@ const scope = z.string().regex(/^[!#-)+-[\]-~]{1,128}$/, 'must be a scope withou
 export function authSection(place: Place): z.ZodType<AuthSection> {
   const issuer = z.strictObject({
     issuer: z.string().min(1).max(512),
-    jwks: pathIn(place).refine((text) => !/https?:\/{1,2}/.test(text), keysByUrl),
+    jwks: keySource(place),
+    ca: pathIn(place).exactOptional(),
     algorithms: z.array(z.enum(algorithms)).min(1).default(['EdDSA', 'ES256']),
     maxTtlSeconds: ttl.exactOptional(),
   })
@@ -56,7 +61,27 @@ export function authSection(place: Place): z.ZodType<AuthSection> {
 
 const ttl = z.int().min(1).max(600, 'must be at most 600 seconds: a token that lives longer is worth stealing')
 
-const keysByUrl = 'must be a file; keys by URL are not in this version. Save the issuer’s JWKS to a file'
+/** True for keys that are fetched, false for a file. */
+export const isKeysUrl = (jwks: string): boolean => /^https?:\/\//.test(jwks)
+
+/** A file, or an address. In clear only where nobody can listen: who changes the keys on their way can be anybody. */
+function keySource(place: Place): z.ZodType<string> {
+  return z
+    .string()
+    .min(1)
+    .transform((text, context) => {
+      if (!/^[a-z][a-z0-9+.-]+:\//i.test(text)) return path.resolve(place.directory, text)
+      const url = URL.parse(text)
+      const fine = url !== null && url.username === '' && url.password === '' && url.hash === ''
+      const local = url?.protocol === 'http:' && place.mode === 'development' && isLoopback(url.hostname)
+      if (fine && (url.protocol === 'https:' || local)) return url.href
+      context.addIssue({ code: 'custom', message: keysUrl, input: undefined })
+      return z.NEVER
+    })
+}
+
+const keysUrl =
+  'must be a file, or an https:// URL without user, password and fragment (http:// only to loopback, in development)'
 
 /** A principal or a request for one in place, or a file that holds one or a list of them. */
 export type PrincipalSource = PrincipalItem | string

@@ -21,4 +21,6 @@ export interface IssuerKey {
 export interface IssuerKeys {
   /** Keys in force. `kid` lets a remote source know that it may be out of date. */
   keys(kid: string | undefined): readonly IssuerKey[] | Promise<readonly IssuerKey[]>
+  /** What is wrong with their source now, one sentence for operators. */
+  problem?(): string | undefined
 }

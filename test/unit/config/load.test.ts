@@ -122,6 +122,15 @@ tools:
     expect(problem?.message).not.toContain('hunter2')
   })
 
+  it('takes an issuer’s keys from a file or an address, in clear only from loopback in development', () => {
+    const jwks = (mode: string, from: string) =>
+      parse(`mode: ${mode}\nauth: { issuers: [{ issuer: i, jwks: "${from}" }] }\n`).config?.auth.issuers[0]?.jwks
+    expect(jwks('production', 'keys/jwks.json')).toBe('/etc/sluicegate/keys/jwks.json')
+    expect(jwks('production', 'https://id.example/realms/a/certs')).toBe('https://id.example/realms/a/certs')
+    expect(jwks('development', 'http://127.0.0.1:9000/certs')).toBe('http://127.0.0.1:9000/certs')
+    expect(jwks('production', 'http://127.0.0.1:9000/certs')).toBeUndefined()
+  })
+
   it('takes a secret from the environment in development only', () => {
     const { config } = parse('mode: development\nadmin: { token: "env:ADMIN" }\n')
     expect(config?.admin.token).toEqual({ from: 'env', name: 'ADMIN' })
@@ -136,7 +145,11 @@ tools:
     ['mode: production', 'auth.issuers'],
     ['services: { orders: { regions: { eu-west: "ftp://x" } } }', 'services.orders.regions.eu-west'],
     ['services: { orders: { regions: { eu-west: "http://user:pw@x" } } }', 'services.orders.regions.eu-west'],
-    ['auth: { issuers: [{ issuer: i, jwks: "https://id.example/jwks" }] }', 'auth.issuers.0.jwks'],
+    ['auth: { issuers: [{ issuer: i, jwks: "http://id.example/jwks" }] }', 'auth.issuers.0.jwks'],
+    ['auth: { issuers: [{ issuer: i, jwks: "http://127.0.0.1/jwks" }] }', 'auth.issuers.0.jwks'],
+    ['auth: { issuers: [{ issuer: i, jwks: "https://user:pw@id.example/jwks" }] }', 'auth.issuers.0.jwks'],
+    ['auth: { issuers: [{ issuer: i, jwks: "file:///etc/keys" }] }', 'auth.issuers.0.jwks'],
+    ['mode: development\nauth: { issuers: [{ issuer: i, jwks: "http://10.0.0.1/jwks" }] }', 'auth.issuers.0.jwks'],
     ['principals: [{ principal: "agent:*", allow: [a] }]', 'principals.0.principal'],
     ['principals: [{ principal: "agent:a", allow: ["orders.*"] }]', 'principals.0.allow.0'],
     ['dlp: { mods: {} }', 'dlp.mods'],

@@ -1,0 +1,59 @@
+import { randomUUID } from 'node:crypto'
+import { describe, expect, it } from 'vitest'
+import { openTestGateway } from '../../support/gateway.ts'
+import { giving, jwksOf, keyServer } from '../../support/key-server.ts'
+import { mint, signed } from '../../support/tokens.ts'
+import { modernCall, rpc, send } from '../../support/wire.ts'
+
+const issuer = 'https://id.example.com/realms/acme'
+const audience = 'urn:test:gateway'
+const own = mint('RS256', 'one')
+
+function token(): string {
+  const now = Math.floor(Date.now() / 1000)
+  const times = { iat: now, nbf: now, exp: now + 300 }
+  const claims = { iss: issuer, aud: audience, sub: 'agent:copilot', tenant: 'acme', scope: 'orders.read', ...times }
+  return signed(own, { alg: 'RS256', typ: 'at+jwt', kid: 'one' }, { ...claims, jti: randomUUID() })
+}
+
+const open = (jwks: string) =>
+  openTestGateway({
+    over: {
+      auth: {
+        issuers: [{ issuer, jwks, algorithms: ['RS256'] }],
+        audience,
+        tenants: { acme: { home: 'US' } },
+      },
+    },
+  })
+
+async function call(mcp: string, shown: string): Promise<number> {
+  const { body, headers } = modernCall('orders.export', { from: '2025-08-01', to: '2025-08-01' })
+  return (await rpc(mcp, shown, body, headers)).status
+}
+
+describe('a gateway whose issuer is named by the address of its keys', () => {
+  it('serves its tokens', async () => {
+    await using server = await keyServer(giving(jwksOf(own)))
+    await using gateway = await open(server.url)
+    expect(await call(gateway.mcp, token())).toBe(200)
+    expect((await send(`${gateway.admin}/readyz`, { method: 'GET' })).status).toBe(200)
+  })
+
+  it('starts while the issuer is down, refuses its tokens, and says so to operators', async () => {
+    await using server = await keyServer((_request, response) => void response.writeHead(503).end())
+    await using gateway = await open(server.url)
+    expect(await call(gateway.mcp, token())).toBe(401)
+    const ready = await send(`${gateway.admin}/readyz`, { method: 'GET' })
+    expect(ready.status).toBe(503)
+    expect(JSON.parse(ready.text)).toMatchObject({
+      ready: false,
+      problems: [
+        expect.stringMatching(/^The issuer keys at .* cannot be fetched \(it answered 503\); its tokens are refused/),
+      ],
+    })
+    expect(gateway.reported).toContainEqual(
+      expect.objectContaining({ fault: expect.stringMatching(/issuer keys at .* cannot be fetched/) as string }),
+    )
+  })
+})
