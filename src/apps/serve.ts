@@ -4,7 +4,7 @@ import type { TlsSection } from '../config/tls-section.ts'
 import type { JsonObject } from '../ports/json.ts'
 import { listenAdmin, type AdminService } from '../server/admin.ts'
 import { listenHttp } from '../server/http.ts'
-import type { ListenerTls } from '../server/secure.ts'
+import type { ListenerTls } from '../server/listener.ts'
 import type { Gateway } from './gateway.ts'
 import type { GatewayOptions } from './options.ts'
 import type { Reloads } from './reload.ts'
@@ -26,6 +26,7 @@ export interface ListenOptions {
     readonly hosts: readonly string[]
     readonly origins: readonly string[]
     readonly tls?: TlsSection
+    readonly connections?: { readonly max: number; readonly perAddress: number }
   }
   readonly admin: {
     readonly host: string
@@ -43,7 +44,8 @@ export interface ListenOptions {
 export async function listen(asked: ListenOptions): Promise<Addresses> {
   await using held = new AsyncDisposableStack()
   const { gateway, options } = asked
-  const { tls: httpFiles, ...http } = asked.listen
+  const { tls: httpFiles, connections, ...http } = asked.listen
+  const { cut } = gateway.transport
   const { tls: opsFiles, ...ops } = asked.admin
   const fault = (error: unknown) => options.report({ level: 'error', fault: String(error) })
   const stopping = new AbortController()
@@ -51,7 +53,7 @@ export async function listen(asked: ListenOptions): Promise<Addresses> {
   const opsTls = await tlsOf(held, asked, 'admin', opsFiles)
   const httpTls = await tlsOf(held, asked, 'listen', httpFiles)
   const admin = held.adopt(
-    await listenAdmin({ service: operated(asked, stopping.signal), ...ops, ...opsTls, token, fault }).catch(
+    await listenAdmin({ service: operated(asked, stopping.signal), ...ops, ...opsTls, token, cut, fault }).catch(
       taken('admin', ops),
     ),
     (one) => one.close(),
@@ -67,6 +69,8 @@ export async function listen(asked: ListenOptions): Promise<Addresses> {
     get scopes() {
       return scopesOf(gateway.changes.now())
     },
+    ...(connections && { dials: dialsOf(connections) }),
+    cut,
     clock: systemClock(),
     fault,
   }).catch(taken('listen', http))
@@ -105,6 +109,11 @@ function operated({ gateway, reloads }: ListenOptions, stopping: AbortSignal): A
     },
   }
 }
+
+const dialsOf = ({ max, perAddress }: NonNullable<ListenOptions['listen']['connections']>) => ({
+  connectionsMax: max,
+  connectionsPerAddressMax: perAddress,
+})
 
 /** A listener's certificate, read again when its files change, for as long as the listener is open. */
 async function tlsOf(

@@ -110,9 +110,9 @@ const knownKeys: readonly string[] = (
   'state detector alerts siem telemetry admin secrets retention baseline host port hosts origins issuers issuer jwks ' +
   'algorithms audience maxTtlSeconds skewSeconds replay stdio grants tenants home regions allow bulk ' +
   'block principal deny enabled costUsd token file gateway deployment signing kind rules stages ' +
-  'tls cert key ca issuedBy clientCert minVersion rotationDays mtls ' +
   'guard abovePct envs watchSeconds pollSeconds windowSeconds factor errorRateMin requestsMin unreadableMax whenBlind ' +
   'unwatched firstStep holdSeconds ' +
+  'connections perAddress tls cert key ca issuedBy clientCert minVersion rotationDays mtls ' +
   'default lists sinks url path secret otlp headers spansFile traceTrust spanNaming environment provider ' +
   'concurrency queue max waitMs timeoutMs breaker failures failureRate callsMin windowMs slowMs openMs openMaxMs p95Ms ' +
   'rotationDays vault appRole roleId secretId mount namespace ca refreshSeconds holdSeconds renew'

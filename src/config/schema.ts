@@ -35,6 +35,8 @@ export interface Config {
     readonly hosts: readonly string[]
     readonly origins: readonly string[]
     readonly tls?: TlsSection
+    /** Most connections at one time, and most of them from one address. All clients behind a proxy share its address. */
+    readonly connections: { readonly max: number; readonly perAddress: number }
   }
   readonly admin: {
     readonly host: string
@@ -65,6 +67,12 @@ export interface Config {
   readonly baseline?: string
 }
 
+const places = z.int().min(1).max(65_535)
+
+const connectionsSection = z
+  .strictObject({ max: places.default(4_096), perAddress: places.default(1_024) })
+  .prefault({})
+
 const hostName = z.string().min(1).max(253)
 
 /** The schema of the file. What this version does not serve is refused, never ignored. */
@@ -78,6 +86,7 @@ export function configSchema(place: Place): z.ZodType<Config> {
         hosts: z.array(hostName).max(64).default([]),
         origins: z.array(z.string().max(512)).max(64).default([]),
         tls: tlsSection(place).exactOptional(),
+        connections: connectionsSection,
       })
       .prefault({}),
     admin: z

@@ -1,6 +1,5 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { z } from 'zod'
 import type { Engage, Release } from '../control/command.ts'
 import { OrderRefused, OrderRequest } from '../control/order.ts'
@@ -11,7 +10,7 @@ import { grantRoutes, type GrantsAdmin } from './admin-grants.ts'
 import { bodyAs, refuse, type AdminRoute } from './admin-route.ts'
 import { sendJson } from './body.ts'
 import { hostProblem, loopbackHosts, loopbackOrigins, valuesOf, type HostRules } from './host-guard.ts'
-import { schemeOf, serverWith, type ListenerTls } from './secure.ts'
+import { openListener, type ListenerOptions } from './listener.ts'
 
 const ReleaseOrder = z.strictObject({ reason: z.string().min(1).max(512) })
 
@@ -32,17 +31,13 @@ export interface AdminService {
   readonly grants: GrantsAdmin
 }
 
-export interface AdminOptions {
+export interface AdminOptions extends ListenerOptions {
   readonly service: AdminService
-  readonly host: string
-  /** 0 takes a free port. */
-  readonly port: number
   /** Bearer token that opens everything but the health checks. While it is withdrawn nothing else is open. */
   readonly token: Pick<Secret, 'current'>
   readonly fault: (error: unknown) => void
   /** Host names served beside the loopback ones. */
   readonly hosts?: readonly string[]
-  readonly tls?: ListenerTls
 }
 
 export interface AdminListener {
@@ -53,25 +48,20 @@ export interface AdminListener {
 
 /** The operators' listener, apart from the agents': health, metrics, switches and grants. Loopback unless configured otherwise. */
 export async function listenAdmin(options: AdminOptions): Promise<AdminListener> {
-  const server = serverWith({ headersTimeout: 5_000, requestTimeout: 30_000, maxHeaderSize: 16 * 1024 }, options.tls)
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject)
-    server.listen(options.port, options.host, resolve)
-  })
-  const { port } = server.address() as AddressInfo
-  const scheme = schemeOf(options.tls)
+  const { server, port, scheme, origin, serve } = await openListener(options)
   const rules: HostRules = {
     hosts: [...loopbackHosts, options.host, ...(options.hosts ?? [])],
     origins: loopbackOrigins(port, scheme),
   }
-  server.on('request', (request, response) => {
+  serve((request, response) => {
     route(options, rules, request, response).catch((error: unknown) => {
+      if (request.readableAborted) return
       options.fault(error)
       refuse(response, 500, 'The request failed inside. It was reported.')
     })
   })
   return {
-    url: `${scheme}://${options.host}:${port}`,
+    url: origin,
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve())

@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http'
 import type { Json } from '../ports/json.ts'
+import type { Backlog } from './backlog.ts'
 import { retryAfter, sendRpcError } from './body.ts'
 import type { Exchange } from './mcp.ts'
 import { idOf, methodOf } from './message.ts'
@@ -10,6 +11,8 @@ export interface Delivery {
   readonly body: Json
   /** Resolves when nothing more will come, though the answer has not ended. */
   readonly unanswered: Promise<void>
+  /** Where the answer waits for its reader. */
+  readonly backlog: Backlog
   /** `http://host:port` of this listener. */
   readonly origin: string
 }
@@ -19,7 +22,7 @@ export interface Delivery {
  * answer are, and takes its place, whether the answer would have been JSON or a stream.
  */
 export async function deliver(answer: Response, delivery: Delivery, response: ServerResponse): Promise<void> {
-  const { exchange, body, unanswered, origin } = delivery
+  const { exchange, body, unanswered, origin, backlog } = delivery
   const reader = answer.body?.getReader()
   const stop = () => void reader?.cancel().catch(() => undefined)
   // A stream whose reader is gone would count as open, and the client could not open another.
@@ -34,8 +37,7 @@ export async function deliver(answer: Response, delivery: Delivery, response: Se
   response.writeHead(answer.status, headersOf(answer))
   if (!isCall) response.flushHeaders()
   for (let next = first ?? (await reader?.read()); next && !next.done; next = await reader?.read()) {
-    if (!response.write(next.value))
-      await new Promise((resolve) => response.once('drain', resolve).once('close', resolve))
+    await backlog.pour(response, next.value)
   }
   response.end()
 }

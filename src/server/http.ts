@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { type IncomingMessage, type Server as HttpServer, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createMcpHandler } from '@modelcontextprotocol/server'
 import { brokenInside } from '../call/surface.ts'
 import type { JsonObject } from '../ports/json.ts'
@@ -9,17 +8,14 @@ import { anonymousLimit } from './anonymous.ts'
 import { sendJson, sendRpcError } from './body.ts'
 import { hostProblem, loopbackHosts, loopbackOrigins, type HostRules } from './host-guard.ts'
 import { deniedSchema } from '../call/denied.ts'
+import { openListener, type ListenerOptions, type Listening } from './listener.ts'
 import { mcpServer, type GatewayService } from './mcp.ts'
 import { exchangeIn, serveMcp, type Endpoint } from './mcp-http.ts'
-import { schemeOf, serverWith, type ListenerTls } from './secure.ts'
 import { mcpSessions } from './sessions.ts'
 import { drainTimes, underWay, type DrainTimes, type UnderWay } from './under-way.ts'
 
-export interface HttpOptions {
+export interface HttpOptions extends ListenerOptions {
   readonly service: GatewayService
-  readonly host: string
-  /** 0 takes a free port. */
-  readonly port: number
   /** Host names served beside the loopback ones. */
   readonly hosts?: readonly string[]
   readonly origins?: readonly string[]
@@ -29,8 +25,6 @@ export interface HttpOptions {
   readonly clock: Clock
   readonly fault: (error: unknown) => void
   readonly drain?: DrainTimes
-  /** Absent, HTTP is spoken in clear: on loopback, or behind a proxy. */
-  readonly tls?: ListenerTls
 }
 
 export interface HttpListener {
@@ -39,16 +33,7 @@ export interface HttpListener {
   close(): Promise<void>
 }
 
-/** How long and how much a client may take, before anything is believed. */
-const dials = {
-  headersTimeout: 5_000,
-  requestTimeout: 30_000,
-  connectionsCheckingInterval: 1_000,
-  keepAliveTimeout: 5_000,
-  maxHeaderSize: 16 * 1024,
-}
-
-interface Listener {
+interface Served {
   readonly options: HttpOptions
   readonly rules: HostRules
   readonly endpoint: Endpoint
@@ -61,28 +46,25 @@ interface Listener {
  * token are judged here; the protocol layer gets the parsed object.
  */
 export async function listenHttp(options: HttpOptions): Promise<HttpListener> {
-  const server = serverWith(dials, options.tls)
-  server.maxHeadersCount = 64
-  server.maxRequestsPerSocket = 0
-  server.maxConnections = 4096
-  const port = await listening(server, options)
-  const listener = listenerOf(options, port)
+  const listening = await openListener(options)
+  const { server, origin } = listening
+  const served = servedBy(options, listening)
   const open = new Set<ServerResponse>()
-  server.on('request', (request, response) => {
+  listening.serve((request, response) => {
     open.add(response)
     response.once('close', () => open.delete(response))
     if (!server.listening) lastOnConnection(response)
-    route(listener, request, response).catch((error: unknown) => {
+    route(served, request, response).catch((error: unknown) => {
       // A client that leaves in the middle of its body is no fault of ours.
       if (!request.readableAborted) failed(options, response, error)
     })
   })
   return {
-    url: `${listener.endpoint.origin}/mcp`,
+    url: `${origin}/mcp`,
     async close() {
       const closed = new Promise((resolve) => server.close(resolve))
       for (const response of open) lastOnConnection(response)
-      await drain(listener, options.drain ?? drainTimes)
+      await drain(served, options.drain ?? drainTimes)
       server.closeAllConnections()
       await closed
     },
@@ -95,13 +77,13 @@ function lastOnConnection(response: ServerResponse): void {
 }
 
 /** Waits for answers, then ends the protocol layer, which aborts what took too long; those calls still end on record. */
-async function drain({ endpoint, calls }: Listener, { drainMs, abortMs }: DrainTimes): Promise<void> {
+async function drain({ endpoint, calls }: Served, { drainMs, abortMs }: DrainTimes): Promise<void> {
   await Promise.all([endpoint.answering.idle(drainMs), calls.idle(drainMs)])
   await Promise.all([endpoint.modern.close(), endpoint.sessions.close()])
   await Promise.all([endpoint.answering.idle(abortMs), calls.idle(abortMs)])
 }
 
-function listenerOf(options: HttpOptions, port: number): Listener {
+function servedBy(options: HttpOptions, { port, scheme, origin, backlog }: Listening): Served {
   const { clock, fault } = options
   const calls = underWay()
   const service: GatewayService = { ...options.service, call: (call) => calls.during(options.service.call(call)) }
@@ -111,7 +93,7 @@ function listenerOf(options: HttpOptions, port: number): Listener {
     calls,
     rules: {
       hosts: [...loopbackHosts, ...(options.hosts ?? [])],
-      origins: [...loopbackOrigins(port, schemeOf(options.tls)), ...(options.origins ?? [])],
+      origins: [...loopbackOrigins(port, scheme), ...(options.origins ?? [])],
     },
     endpoint: {
       service,
@@ -120,16 +102,10 @@ function listenerOf(options: HttpOptions, port: number): Listener {
       sessions: mcpSessions({ sessionsMax: 1000, perPrincipalMax: 64, nowMs: clock.nowMs, id: randomUUID }),
       anonymous: anonymousLimit(clock),
       answering: underWay(),
-      origin: `${schemeOf(options.tls)}://${options.host.includes(':') ? `[${options.host}]` : options.host}:${port}`,
+      backlog,
+      origin,
     },
   }
-}
-
-function listening(server: HttpServer, { host, port }: HttpOptions): Promise<number> {
-  return new Promise((resolve, reject) => {
-    server.once('error', reject)
-    server.listen(port, host, () => resolve((server.address() as AddressInfo).port))
-  })
 }
 
 function failed(options: HttpOptions, response: ServerResponse, error: unknown): void {
@@ -137,20 +113,20 @@ function failed(options: HttpOptions, response: ServerResponse, error: unknown):
   sendRpcError(response, 500, brokenInside)
 }
 
-async function route(listener: Listener, request: IncomingMessage, response: ServerResponse): Promise<void> {
-  const problem = hostProblem(request, listener.rules)
+async function route(served: Served, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const problem = hostProblem(request, served.rules)
   if (problem !== undefined) return sendJson(response, 403, { error: { message: problem } })
   const path = (request.url ?? '/').split('?')[0]
-  if (path === '/mcp') return serveMcp(listener.endpoint, request, response)
+  if (path === '/mcp') return serveMcp(served.endpoint, request, response)
   if (path === '/.well-known/oauth-protected-resource' || path === '/.well-known/oauth-protected-resource/mcp') {
-    return sendJson(response, 200, resourceMetadata(listener))
+    return sendJson(response, 200, resourceMetadata(served))
   }
   if (path === '/schemas/denied.json') return sendJson(response, 200, deniedSchema)
   sendJson(response, 404, { error: { message: 'Nothing is served here. MCP is at /mcp.' } })
 }
 
 /** RFC 9728, section 3. */
-function resourceMetadata({ options, endpoint }: Listener): JsonObject {
+function resourceMetadata({ options, endpoint }: Served): JsonObject {
   return {
     resource: `${endpoint.origin}/mcp`,
     authorization_servers: options.authorizationServers,

@@ -5,6 +5,7 @@ import type { Identity } from '../call/authenticate.ts'
 import type { Credential } from '../call/call.ts'
 import type { Principal } from '../identity/principal.ts'
 import { isJsonObject, type Json } from '../ports/json.ts'
+import type { Backlog } from './backlog.ts'
 import { readBody, sendRpcError } from './body.ts'
 import { deliver } from './deliver.ts'
 import { valuesOf } from './host-guard.ts'
@@ -25,6 +26,7 @@ export interface Endpoint extends Door {
   /** Serves 2026-07-28, and requests of the 2025 revisions that opened no session. */
   readonly modern: McpHttpHandler
   readonly sessions: McpSessions
+  readonly backlog: Backlog
   /** Messages that are being answered. */
   readonly answering: UnderWay
 }
@@ -180,7 +182,8 @@ async function handOver(endpoint: Endpoint, arrived: Arrived, session: McpSessio
   const web = webRequest(request, response, endpoint.origin)
   const passed = { authInfo: authInfoOf(exchange), ...(body !== null && { parsedBody: body }) }
   const answer = await (session ? session.transport.handleRequest(web, passed) : endpoint.modern.fetch(web, passed))
-  const delivery = { exchange, body, unanswered: unanswered.promise, origin: endpoint.origin }
+  const { origin, backlog } = endpoint
+  const delivery = { exchange, body, unanswered: unanswered.promise, origin, backlog }
   return { answer, deliver: () => deliver(answer, delivery, response) }
 }
 

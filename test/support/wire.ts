@@ -30,17 +30,29 @@ export interface Sent {
   readonly body?: string | Buffer
   /** Whom to trust, and what to show, where the address is `https`. */
   readonly tls?: SecureContextOptions
+  /** Pause after each piece of the answer; `unread` reads none of it. */
+  readonly pauseMs?: number
+  readonly unread?: boolean
 }
 
 const accepts = { accept: 'application/json, text/event-stream', 'content-type': 'application/json' }
 
 /** Sends exactly these bytes and headers. Nothing is followed, retried or pooled. */
-export function send(url: string, { method = 'POST', headers = {}, body, tls = {} }: Sent = {}): Promise<Answer> {
+export function send(
+  url: string,
+  { method = 'POST', headers = {}, body, tls = {}, pauseMs = 0, unread = false }: Sent = {},
+): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const open = url.startsWith('https:') ? secureRequest : request
     const sent = open(url, { ...tls, method, agent: false, setHost: headers['host'] === undefined }, (response) => {
       const pieces: Buffer[] = []
-      response.on('data', (piece: Buffer) => pieces.push(piece))
+      if (unread) return void response.on('error', reject)
+      response.on('data', (piece: Buffer) => {
+        pieces.push(piece)
+        if (pauseMs === 0) return
+        response.pause()
+        setTimeout(() => response.resume(), pauseMs)
+      })
       response.on('error', reject)
       response.on('end', () => {
         const text = Buffer.concat(pieces).toString()
