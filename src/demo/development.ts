@@ -10,6 +10,7 @@ import type { ServiceSection } from '../config/sections.ts'
 import { defaultGuard } from '../limits/guard.ts'
 import { startService, type Note, type Service } from './service/start.ts'
 import { regions, tenants, type Region } from './service/tenants.ts'
+import type { Traffic } from './service/traffic.ts'
 
 export interface StartOptions extends Surroundings {
   /** A configuration file; without one, a development server with the bundled service API. */
@@ -17,6 +18,8 @@ export interface StartOptions extends Surroundings {
   /** Sections laid over the development configuration, when there is no file. */
   readonly over?: Readonly<Record<string, unknown>>
   readonly notes?: readonly Note[]
+  /** Users of the bundled flags. */
+  readonly traffic?: Traffic
 }
 
 export interface Started extends Configured {
@@ -31,7 +34,7 @@ export async function start(asked: StartOptions): Promise<Started> {
   const loaded = file === undefined ? developmentConfig(asked) : loadConfig(file)
   const token = randomBytes(32).toString('hex')
   const bundled = loaded.config?.services === builtIn
-  const services: Started['services'] = bundled ? await startServices(token, asked.notes ?? []) : {}
+  const services: Started['services'] = bundled ? await startServices(token, asked) : {}
   for (const service of Object.values(services)) held.defer(() => service.close())
   const configured = await startConfigured({
     ...asked,
@@ -56,7 +59,10 @@ function sectionsFor(services: Started['services']): Config['services'] {
   return { orders: service, flags: service, crm: service }
 }
 
-async function startServices(token: string, notes: readonly Note[]): Promise<Record<Region, Service>> {
+async function startServices(
+  token: string,
+  { notes = [], traffic }: Pick<StartOptions, 'notes' | 'traffic'>,
+): Promise<Record<Region, Service>> {
   const tokens = { [token]: tenants }
   const one = (region: Region) =>
     startService({
@@ -65,6 +71,7 @@ async function startServices(token: string, notes: readonly Note[]): Promise<Rec
       clock: systemClock(),
       tokens,
       notes: notes.filter(({ orderId }) => orderId.includes(`-${region.slice(0, 2)}-`)),
+      ...(traffic && { traffic }),
     })
   const [west, east] = await Promise.all(regions.map(one))
   return { 'eu-west': west as Service, 'us-east': east as Service }

@@ -3,6 +3,7 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
+import { setTimeout as wait } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { stringify } from 'yaml'
 import { systemClock } from '../adapters/clock-system.ts'
@@ -30,6 +31,7 @@ import {
   plantedOrder,
   scenes,
   ticket,
+  traffic,
   type Cast,
   type Scene,
 } from './scenario.ts'
@@ -76,8 +78,9 @@ export async function runDemo({ data, progress }: DemoOptions): Promise<DemoRepo
   const notes = [
     { tenant: plantedOrder.tenant, orderId: orderIdOf('acme', 'us-east', plantedOrder.day, 1), text: plantedNote },
   ]
-  const started = held.adopt(await start({ data, environment: {}, report: () => undefined, over, notes }), (one) =>
-    one.close(),
+  const started = held.adopt(
+    await start({ data, environment: {}, report: () => undefined, over, notes, traffic }),
+    (one) => one.close(),
   )
   const { gateway, options } = started
   const anyPort = { host: '127.0.0.1', port: 0 }
@@ -122,6 +125,8 @@ async function preparations(data: string, vendorPort: number): Promise<Readonly<
     ],
     egress: { allow: [newVendor, knownVendor], hosts: { [newVendor]: vendorPort, [knownVendor]: vendorPort } },
     tickets: { file: 'tickets.yaml' },
+    // In production a rollout is watched for minutes; nobody wants to wait for that here.
+    tools: { 'flag.set': { guard: { pollSeconds: 0.1, watchSeconds: 5, windowSeconds: 2 } } },
     alerts: { sinks: [{ kind: 'jsonl', path: 'alerts.jsonl' }] },
     detector: {
       baseline: 'baseline.json',
@@ -162,13 +167,23 @@ async function perform(scene: Scene, agent: Agent, gateway: Gateway): Promise<Pl
   const missed =
     (ended === scene.expect ? undefined : `expected ${scene.expect}, saw ${ended}: ${saw.text.slice(0, 160)}`) ??
     scene.check?.(saw) ??
-    missingAlert(scene, gateway.detector.reactions())
+    missingAlert(scene, gateway.detector.reactions()) ??
+    (await missingRollback(scene, gateway))
   return { scene, ended, ...(missed !== undefined && { missed }) }
 }
 
 function missingAlert({ alerts = [] }: Scene, reactions: readonly Reaction[]): string | undefined {
   const silent = alerts.filter((rule) => !reactions.some(({ alert }) => alert.rule === rule))
   return silent.length === 0 ? undefined : `no alert from ${silent.join(', ')}`
+}
+
+/** Waits until the guard is done with the flag of the scene, and looks where it put it. */
+async function missingRollback({ rolledBackTo, args }: Scene, { rollouts }: Gateway): Promise<string | undefined> {
+  if (rolledBackTo === undefined) return undefined
+  const isIts = ({ name }: { readonly name: string }) => name === args['name']
+  for (let looks = 0; looks < 500 && rollouts.watches().some(isIts); looks++) await wait(20)
+  const [{ watch, how } = {}] = rollouts.ended().filter((one) => isIts(one.watch))
+  return how === 'rolled back' && watch?.fromPct === rolledBackTo ? undefined : 'the rollout was not rolled back'
 }
 
 /** The code in `DENY <code>:`, wherever the client put the text. */
