@@ -131,6 +131,16 @@ describe('the gate before a service', () => {
     expect(sent()).toBe(0)
   })
 
+  it('has nobody wait for a place behind a breaker that is open', async () => {
+    const { stay, call, gate, clock } = bench()
+    const guard = { ...small, breaker: { ...small.breaker, failures: 2 } }
+    for (const tenant of ['acme', 'globex']) stay({ tenant, guard })
+    await new Promise(setImmediate)
+    clock.advance(small.breaker.slowMs + 1)
+    expect(await refusalOf(call('ok', { tenant: 'initech', guard }))).toMatchObject({ failure: 'breaker_open' })
+    expect(gate.waiting()).toEqual({ 'orders/us-east': 0 })
+  })
+
   it('lets retries be a tenth of the load and no more', async () => {
     const { gate, call, passage } = bench()
     await call()
