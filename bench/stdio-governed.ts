@@ -7,9 +7,10 @@ import { openGoverned } from './governed.ts'
 const [directory] = process.argv.slice(2)
 if (directory === undefined) throw new Error('stdio-governed.ts takes a directory.')
 const { gateway, options, token } = await openGoverned(directory)
+const credential = { kind: 'bearer', token, processId: randomUUID() } as const
 const listener = await listenStdio({
   service: gateway.service,
-  credential: { kind: 'bearer', token, processId: randomUUID() },
+  shows: () => credential,
   input: process.stdin,
   output: process.stdout,
   fault: (error) => options.report({ level: 'error', fault: String(error) }),

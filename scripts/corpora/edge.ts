@@ -45,7 +45,7 @@ export async function openEdges(): Promise<Edges> {
   const { service } = gateway.started.gateway
   const [input, output] = [new PassThrough(), new PassThrough()]
   const credential = { kind: 'bearer', token: tokenOf(gateway) } as const
-  const stdio = await listenStdio({ service, credential, input, output, fault: crashed })
+  const stdio = await listenStdio({ service, shows: () => credential, input, output, fault: crashed })
   const doors = [httpEdge(gateway), await stdioEdge(input, output)]
   return {
     gateway,

@@ -46,7 +46,7 @@ const instructions =
 
 export interface McpParts {
   readonly service: GatewayService
-  readonly exchangeOf: (context: ServerContext) => Exchange
+  readonly exchangeOf: (context: ServerContext) => Exchange | Promise<Exchange>
   /** Told of what broke; the caller learns only that something did. */
   readonly fault: (error: unknown) => void
 }
@@ -57,13 +57,16 @@ export function mcpServer({ service, exchangeOf, fault }: McpParts): Server {
   const guarded = guard(fault)
   server.setRequestHandler('tools/list', (_request, context) =>
     guarded(async () => {
-      const tools = service.tools(exchangeOf(context).who).map(onTheWire)
+      const { who, credential } = await exchangeOf(context)
+      // Nobody may use anything.
+      const refused = credential.kind === 'none' && credential.refused !== undefined
+      const tools = refused ? [] : service.tools(who).map(onTheWire)
       return { tools, ttlMs: 60_000, cacheScope: 'private' }
     }),
   )
   server.setRequestHandler('tools/call', (request, context) =>
     guarded(async () => {
-      const exchange = exchangeOf(context)
+      const exchange = await exchangeOf(context)
       try {
         const settled = await service.call(callFrom(request.params, exchange, context))
         const waiting = waitForPerson(settled.outcome, context)

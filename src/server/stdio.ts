@@ -3,7 +3,7 @@ import type { JSONRPCMessage, Transport } from '@modelcontextprotocol/server'
 import { setImmediate as turn } from 'node:timers/promises'
 import type { Readable, Writable } from 'node:stream'
 import { isJsonObject, type Json } from '../ports/json.ts'
-import type { Credential } from '../call/call.ts'
+import { connection, type Shows } from './connection.ts'
 import { eraOf, messageProblem } from './message-rules.ts'
 import { idOf, methodOf, modernVersionOf } from './message.ts'
 import { clientOf } from './meta.ts'
@@ -13,7 +13,8 @@ import { drainTimes, underWay, type DrainTimes } from './under-way.ts'
 
 export interface StdioOptions {
   readonly service: GatewayService
-  readonly credential: Credential
+  /** What the client shows, asked for with every message: a renewed token takes the place of the one before. */
+  readonly shows: Shows
   readonly input: Readable
   /** The real standard output; nothing but protocol may ever be written to it. */
   readonly output: Writable
@@ -22,23 +23,20 @@ export interface StdioOptions {
 }
 
 export interface StdioListener {
-  /** Resolves when the client has closed its end. */
-  readonly ended: Promise<void>
+  /** Resolves when the client has closed its end, or has come to be another principal: then with a sentence that says so. */
+  readonly ended: Promise<string | undefined>
   /** Reads no more, lets the calls under way end and be answered, and only then ends the connection. */
   close(): Promise<void>
 }
 
 /** MCP over standard input and output: one JSON message per line, both protocol eras. Refuses when the credential is not valid. */
 export async function listenStdio(options: StdioOptions): Promise<StdioListener> {
-  const { service, credential, fault } = options
-  const identity = await service.identify({ credential, transport: 'stdio' })
-  if (!identity.ok)
-    throw new Error(`The credential for stdio is not valid (${identity.why}). Pass a valid token with --token-file.`)
+  const { service, fault } = options
+  const client = await connection(options)
   const { transport, ended, seen } = lineTransport(options)
-  const exchange = (): Exchange => ({
+  const exchange = async (): Promise<Exchange> => ({
     transport: 'stdio',
-    credential,
-    who: identity.who,
+    ...(await calls.during(client.now())),
     protocolVersion: seen.protocolVersion,
     ...(seen.client !== undefined && { client: seen.client }),
   })
@@ -47,7 +45,7 @@ export async function listenStdio(options: StdioOptions): Promise<StdioListener>
   const build = () => mcpServer({ service: counted, exchangeOf: exchange, fault })
   const handle = serveStdio(build, { transport, onerror: fault })
   return {
-    ended,
+    ended: Promise.race([ended.then(() => undefined), client.usurped]),
     async close() {
       const { drainMs, abortMs } = options.drain ?? drainTimes
       options.input.pause()

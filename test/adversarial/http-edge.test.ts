@@ -122,7 +122,7 @@ describe('a gateway that is told to stop', () => {
     const said: string[] = []
     output.on('data', (chunk: Buffer) => said.push(chunk.toString()))
     const credential = { kind: 'process', processId: 'p' } as const
-    const listener = await listenStdio({ service, credential, input, output, fault: () => undefined })
+    const listener = await listenStdio({ service, shows: () => credential, input, output, fault: () => undefined })
     const seen = arrival()
     input.write(`${JSON.stringify(initialize)}\n`)
     input.end(`${JSON.stringify(legacyCall('x', {}, 7))}\n`)

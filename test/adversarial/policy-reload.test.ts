@@ -6,9 +6,10 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { verifyEvidence } from '../../src/apps/verify.ts'
 import type { Reloaded } from '../../src/apps/reload.ts'
 import type { EvidenceRecord } from '../../src/evidence/record.ts'
+import { run } from '../support/child.ts'
 import { issue, issuerOf, openTestGateway, recordsIn, type TestGateway } from '../support/gateway.ts'
 import { seeded } from '../support/log-mutator.ts'
-import { modernCall, rpc, type Message } from '../support/wire.ts'
+import { initialize, modernCall, rpc, type Message } from '../support/wire.ts'
 
 /* P13. Two configurations that disagree on every call: one in what policy says of it, one in the rights of who makes it. */
 
@@ -178,6 +179,41 @@ describe('while its configuration changes under load', () => {
       await new Promise((resolve) => setTimeout(resolve, 25))
     expect((await make('orders.export')).code).toBe('policy_denied')
     expect([await loads(), await counted('config.refused')]).toEqual([before + 1, refused])
+  })
+})
+
+describe('SIGHUP', () => {
+  it('reloads a gateway with a configuration file, whole or not at all', async () => {
+    const own = mkdtempSync(join(tmpdir(), 'sluicegate-sighup-'))
+    const place = join(own, 'sluicegate.yaml')
+    const ports = 'listen: { port: 0 }\nadmin: { port: 0 }\n'
+    writeFileSync(place, configuration('open') + ports)
+    await using server = run(['serve', '--config', place, '--data', join(own, 'data')])
+    const told = async (what: string) => JSON.parse(await server.line('stderr', (line) => line.includes(`"config":"${what}"`))) as object // prettier-ignore
+    await server.line('stderr', (line) => line.includes('"ready":true'))
+    writeFileSync(place, configuration('closed') + ports)
+    server.process.kill('SIGHUP')
+    expect(await told('loaded')).toMatchObject({ level: 'info' })
+    writeFileSync(place, 'mode: [')
+    server.process.kill('SIGHUP')
+    expect(await told('refused')).toMatchObject({ level: 'error', problems: [expect.stringContaining('sluicegate.yaml:1')] }) // prettier-ignore
+    server.process.kill('SIGTERM')
+    expect(await server.ended()).toBe(0)
+    const loads = (await recordsIn(join(own, 'data'))).filter(({ type }) => type.startsWith('config.'))
+    expect(loads.map(({ type }) => type)).toEqual(['config.load', 'config.load', 'config.refused'])
+    rmSync(own, { recursive: true, force: true })
+  })
+
+  it('tells a development server that there is nothing to reload, and does not end it', async () => {
+    const own = mkdtempSync(join(tmpdir(), 'sluicegate-sighup-'))
+    await using server = run(['serve', '--stdio', '--data', own])
+    server.process.stdin.write(`${JSON.stringify(initialize)}\n`)
+    await server.line('stdout', (line) => line.includes('"id":0'))
+    server.process.kill('SIGHUP')
+    expect(await server.line('stderr', (line) => line.includes('"config"'))).toContain('nothing to reload')
+    server.process.stdin.end()
+    expect(await server.ended()).toBe(0)
+    rmSync(own, { recursive: true, force: true })
   })
 })
 

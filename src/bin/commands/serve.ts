@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto'
-import { readFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import type { Command } from 'commander'
@@ -74,16 +73,27 @@ async function stdio(
 ): Promise<void> {
   const { listenStdio } = await import('../../server/stdio.ts')
   const processId = randomUUID()
-  const token = tokenFile && (await readFile(tokenFile, 'utf8')).trim()
+  const fault = (error: unknown) => options.report({ level: 'error', fault: String(error) })
+  const token = tokenFile && (await tokenIn(tokenFile, options.mode, fault))
   const listener = await listenStdio({
     service: gateway.service,
-    credential: token ? { kind: 'bearer', token, processId } : { kind: 'process', processId },
+    shows: () => (token ? { kind: 'bearer', token: token.current(), processId } : { kind: 'process', processId }),
     input: process.stdin,
     output,
-    fault: (error) => options.report({ level: 'error', fault: String(error) }),
+    fault,
   })
-  await Promise.race([listener.ended, stopped])
+  const why = await Promise.race([listener.ended, stopped])
   await listener.close()
+  if (why === undefined) return
+  say({ level: 'error', fault: `${why} The connection was ended.` })
+  process.exitCode = 1
+}
+
+/** The client's token, read again when its file changes. */
+async function tokenIn(path: string, mode: 'development' | 'production', fault: (error: unknown) => void) {
+  const { fileSecret } = await import('../../adapters/secrets-file.ts')
+  const { systemClock } = await import('../../adapters/clock-system.ts')
+  return fileSecret({ name: '--token-file', path, ownerOnly: mode === 'production', clock: systemClock(), fault })
 }
 
 /** From here on whatever writes to standard output by mistake writes to standard error; the protocol keeps the real stream. */

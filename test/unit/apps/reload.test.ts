@@ -1,11 +1,14 @@
+import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { PassThrough } from 'node:stream'
 import { setTimeout as after } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { ConfigState } from '../../../src/apps/reload.ts'
+import { lines, listenStdio } from '../../../src/server/stdio.ts'
 import { openTestGateway, type TestGateway } from '../../support/gateway.ts'
-import { send } from '../../support/wire.ts'
+import { initialize, legacyCall, rpc, send, type Message } from '../../support/wire.ts'
 
 let folder: string
 let gate: TestGateway
@@ -194,6 +197,50 @@ describe('a right that is taken away', () => {
     write('people.yaml', '- { principal: agent:other, deny: [flags.write:staging] }\n')
     await until(({ digest }) => digest !== gate.started.options.configDigest)
     expect((await gate.call('flag.set', flag('two', 'staging'), { as })).ended).toBe('scope_missing')
+  })
+})
+
+describe('a right that is taken away while a connection is open', () => {
+  const deny = async () => {
+    write('people.yaml', '- { principal: agent:other, deny: [flags.write:staging, orders.read] }\n')
+    expect((await reload()).kind).toBe('loaded')
+  }
+  const listed = { jsonrpc: '2.0', id: 1, method: 'tools/list' }
+  const names = ({ result }: Message) => result?.tools?.map(({ name }) => name)
+  const as = { sub: 'agent:other', sid: 's', grants: ['flags.write:staging', 'orders.read', 'web.fetch'] }
+
+  it('is gone from a session of the 2025 revisions', async () => {
+    const token = gate.token(as)
+    const opened = await rpc(gate.mcp, token, initialize)
+    const session = { 'mcp-session-id': String(opened.headers['mcp-session-id']) }
+    const list = async () => names((await rpc(gate.mcp, token, listed, session)).message)
+    expect(await list()).toEqual(['orders.export', 'flag.set', 'web.fetchSafe'])
+    await deny()
+    expect(await list()).toEqual(['web.fetchSafe'])
+    const { status } = await rpc(gate.mcp, token, legacyCall('flag.set', flag('late')), session)
+    expect(status).toBe(403)
+  })
+
+  it('is gone from a stdio connection', async () => {
+    const [input, output] = [new PassThrough(), new PassThrough()]
+    const token = gate.token(as)
+    const shows = () => ({ kind: 'bearer', token, processId: 'p' }) as const
+    const { service } = gate.started.gateway
+    const listener = await listenStdio({ service, shows, input, output, fault: () => undefined })
+    const answers = lines(1 << 20)
+    const ask = async (message: object): Promise<Message> => {
+      const answered = once(output, 'data') as Promise<[Buffer]>
+      input.write(`${JSON.stringify(message)}\n`)
+      const [line] = answers.push((await answered)[0])
+      return JSON.parse(Buffer.from(line ?? []).toString()) as Message
+    }
+    await ask(initialize)
+    expect(names(await ask(listed))).toEqual(['orders.export', 'flag.set', 'web.fetchSafe'])
+    await deny()
+    expect(names(await ask(listed))).toEqual(['web.fetchSafe'])
+    const { result } = await ask(legacyCall('flag.set', flag('late')))
+    expect(result?.structuredContent).toMatchObject({ denied: { code: 'scope_missing' } })
+    await listener.close()
   })
 })
 

@@ -78,7 +78,7 @@ describe('a bug in the gateway', () => {
     const [input, output] = [new PassThrough(), new PassThrough()]
     const listener = await listenStdio({
       service,
-      credential: { kind: 'process', processId: 'p' },
+      shows: () => ({ kind: 'process', processId: 'p' }),
       input,
       output,
       fault,
