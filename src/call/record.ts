@@ -184,7 +184,8 @@ function extension(parts: NotesParts, call: Partly, outcome?: Outcome): JsonObje
     ...(call.markers !== undefined && call.markers > 0 && { resultMarkers: call.markers }),
     ...fingerprints(parts, call),
     ...(!call.tool && { toolHash: tame(parts, call, call.toolName, /^$/) }),
-    ...(call.tool?.polling && { polling: true }),
+    // Whoever waits for a person was told to come back.
+    ...((call.tool?.polling || refused?.resume) && { polling: true }),
     ...(call.intent && outcome && { intentSeq: call.intent.seq }),
     ...(destination && { registrableDomain: hostOf(parts, call, parts.registrableDomain(destination.domain)) }),
     ...(call.approval && { approval: call.approval.id, approver: call.approval.approver }),
