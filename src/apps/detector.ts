@@ -11,6 +11,7 @@ import type { JsonObject } from '../ports/json.ts'
 import type { Meters } from '../telemetry/metrics.ts'
 import { alerting, type Tell } from './alerting.ts'
 import { countRecord } from './count.ts'
+import type { GrantDesk } from './grant-desk.ts'
 import type { GatewayOptions } from './options.ts'
 import type { Switchboard } from './switchboard.ts'
 
@@ -30,6 +31,8 @@ export interface EmbeddedDetectorParts {
   readonly switchboard: Switchboard
   readonly clock: Clock
   readonly meters: Meters
+  /** Asks a person for what a rule may not do by itself. */
+  readonly propose: GrantDesk['propose']
   readonly fault: (error: unknown) => void
 }
 
@@ -165,11 +168,29 @@ function react(parts: EmbeddedDetectorParts, { alert, responses }: Finding, dura
   const detectMs = sinceMs()
   parts.meters.alert(alert.rule, alert.severity)
   parts.meters.detected(alert.rule, detectMs)
+  for (const response of responses.filter(({ mode }) => mode === 'ask')) propose(parts, response, alert)
   const engaged = responses.filter(({ mode }) => mode === 'enforce').map((response) => order(parts, response, alert))
   if (engaged.length === 0) return { alert, engaged, detectMs }
   const enforceMs = sinceMs()
   for (const { kind } of engaged) parts.meters.enforced(kind, enforceMs)
   return { alert, engaged, detectMs, enforceMs }
+}
+
+/** How long a person has, where the rule does not say. */
+const approveWithinMs = 3_600_000
+
+/** The order a person is asked for. Too many that wait are refused at the desk: the alert has told them all the same. */
+function propose({ propose: ask, fault }: EmbeddedDetectorParts, response: Response, alert: Alert): void {
+  const { id, issuedBy, action: _action, atMs: _atMs, ...order } = commandFor(response, alert)
+  if (issuedBy.kind !== 'detector') return
+  const ttlMs = Math.min(order.ttlMs, detectorTtlMaxMs)
+  const wanted = {
+    order: { ...order, ttlMs, reason: order.reason.slice(0, 512) },
+    by: issuedBy,
+    alert: alert.id,
+    unanswered: response.onTimeout ?? 'skip',
+  }
+  ask(`gr-${id}`, wanted, response.approveWithinMs ?? approveWithinMs).catch(fault)
 }
 
 /** In force when this returns; what is still to be written is written in the background. */

@@ -97,7 +97,9 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
       return service.options().identity
     },
   }
-  const watching = keep(embeddedDetector({ ...shared, options: live }))
+  const watching = keep(
+    embeddedDetector({ ...shared, options: live, propose: (...wanted) => grants.propose(...wanted) }),
+  )
   const gate = serviceGate({ clock, log, meters, report: options.report, fault })
   const services = keep(openServices(options, gate, clock))
   const guard = keep(

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { Approval, Question } from '../call/approve.ts'
+import type { IssuedBy } from '../control/command.ts'
 import { OrderRefused, type OrderRequest } from '../control/order.ts'
 import {
   approvalProblem,
@@ -7,6 +8,7 @@ import {
   PersonName,
   type Decision,
   type GrantRequest,
+  type OrderSubject,
   type Subject,
 } from '../control/request.ts'
 import { elevations, ElevationAsk, scopesProblem, type Elevations } from '../identity/elevation.ts'
@@ -37,8 +39,8 @@ export interface GrantRules {
   readonly denied: (principal: string) => readonly string[]
   /** Why approvals of these scopes are stopped by a kill switch at the moment. */
   readonly halted: (tenant: string, principal: string, scopes: readonly string[]) => string | undefined
-  /** Engages the switch a detection asked for and a person approved. */
-  readonly order: (order: OrderRequest, by: string) => Promise<unknown>
+  /** Engages the switch a detection asked for: a person approved it, or nobody answered a rule that goes on without one. */
+  readonly order: (order: OrderRequest, by: IssuedBy) => Promise<unknown>
 }
 
 /** Requests for more, people's decisions, and what is granted because of them. */
@@ -56,8 +58,8 @@ export interface GrantDesk {
   prepare(asks: readonly ElevationAsk[]): Promise<void>
   /** Spends the approval of one exact call, or opens the request for it. */
   ask(question: Question): Promise<Approval>
-  /** Asks a person for the switch that a detection wants. */
-  propose(order: OrderRequest, from: { readonly rule: string; readonly alert: string }, waitMs: number): Promise<void>
+  /** Asks a person for the switch that a detection wants, once for one `id`. */
+  propose(id: string, wanted: Omit<OrderSubject, 'kind'>, waitMs: number): Promise<void>
   /** In force when this resolves: durable and recorded. Rejects with `GrantRefused`, e.g. for who asked for it. */
   approve(id: string, decision: Decision): Promise<GrantRequest>
   /** Refuses a request, or ends before its time what it granted. */
@@ -199,8 +201,8 @@ export async function grantDesk(parts: GrantDeskParts): Promise<GrantDesk> {
       if (state === 'granted') return (await spend(found)) ?? openOnce(question)
       return { kind: state === 'denied' ? 'denied' : 'pending', id }
     },
-    async propose(order, { rule, alert }, wait) {
-      await open(orderDraft(order, rule, alert, wait))
+    async propose(id, wanted, wait) {
+      if (!(await store.find(id))) await open(orderDraft(wanted, wait), id)
     },
     async approve(id, { by, note, ttlMs = Infinity }) {
       const before = await standing(id)
@@ -212,7 +214,7 @@ export async function grantDesk(parts: GrantDeskParts): Promise<GrantDesk> {
       const lasts = Math.min(ttlMs, request.ttlMs)
       const decided = decidedAs('granted', request, { by, decidedMs, ...(note !== undefined && { note }) })
       // A stop comes first and its paper after it: one stop too many is the safe mistake.
-      if (request.what.kind === 'order') await engaged(rules, request.what.order, by)
+      if (request.what.kind === 'order') await engaged(rules, request.what.order, { kind: 'operator', name: by })
       const granted = await grant(before, { ...decided, ttlMs: lasts, endsMs: decidedMs + lasts })
       table.keep(granted)
       await store.noteTime()
@@ -266,11 +268,11 @@ function callDraft({ who, tool, binding, policy, args, because, reason }: Questi
   return { request: { ...request, ...(onBehalfOf !== undefined && { onBehalfOf }) }, waitMs: waitMs.call }
 }
 
-function orderDraft(order: OrderRequest, rule: string, alert: string, wait: number): Draft {
-  const by = `rule ${rule}`
-  const what: Subject = { kind: 'order', order, rule, alert }
+function orderDraft(wanted: Omit<OrderSubject, 'kind'>, wait: number): Draft {
+  const { order, by } = wanted
+  const what: Subject = { kind: 'order', ...wanted }
   const tenant = order.tenant ?? 'all'
-  const request = { principal: order.target, tenant, what, reason: order.reason, requestedBy: by }
+  const request = { principal: order.target, tenant, what, reason: order.reason, requestedBy: `rule ${by.rule}` }
   return { request: { ...request, ttlMs: order.ttlMs ?? hourMs }, waitMs: wait }
 }
 
@@ -304,7 +306,7 @@ function halted({ halted: stopped }: GrantRules, { what, tenant, principal }: Gr
   return what.kind === 'elevation' ? stopped(tenant, principal, what.scopes) : undefined
 }
 
-async function engaged({ order }: GrantRules, wanted: OrderRequest, by: string): Promise<void> {
+async function engaged({ order }: GrantRules, wanted: OrderRequest, by: IssuedBy): Promise<void> {
   try {
     await order(wanted, by)
   } catch (error) {

@@ -58,5 +58,5 @@ function detail({ what, endsMs }: GrantRequest): JsonObject {
   const until: JsonObject = endsMs === undefined ? {} : { endsMs }
   if (what.kind === 'elevation') return until
   if (what.kind === 'call') return { ...until, binding: what.binding, policy: what.policy, because: what.because }
-  return { ...until, rule: what.rule, alert: what.alert, switchKind: what.order.kind, target: what.order.target }
+  return { ...until, rule: what.by.rule, alert: what.alert, switchKind: what.order.kind, target: what.order.target }
 }

@@ -1,9 +1,11 @@
 import type { EvidenceLog } from '../ports/evidence-log.ts'
+import type { GrantRules } from './grant-desk.ts'
 import { grantStep } from './grant-entries.ts'
 import type { GrantStore, StoredRequest } from './grant-store.ts'
 import type { GrantTable } from './grant-table.ts'
 
 export interface SweepParts {
+  readonly rules: Pick<GrantRules, 'order'>
   readonly store: GrantStore
   readonly log: EvidenceLog
   readonly table: GrantTable
@@ -43,10 +45,14 @@ export function sweepGrants(parts: SweepParts): { close(): Promise<void> } {
   }
 }
 
-async function end({ store, log, table, tame }: SweepParts, { request, version }: StoredRequest): Promise<void> {
+async function end(parts: SweepParts, { request, version }: StoredRequest): Promise<void> {
+  const { store, log, table, tame, rules } = parts
   table.forget(request.id)
   // A denial has been written down; it is only no longer remembered.
   if (request.state === 'denied') return
+  const { what, state } = request
+  if (what.kind === 'order' && state === 'pending' && what.unanswered === 'enforce')
+    await rules.order(what.order, what.by)
   const expired = await store.put({ ...request, state: 'expired' }, version)
   if (expired) await log.append(grantStep('grant.expire', expired.request, (text) => tame(request.tenant, text)))
 }

@@ -42,7 +42,7 @@ export function openGrants(parts: OpenGrantsParts): Promise<GrantDesk> {
       },
       denied: (principal) => directory(options().principals).find(principal)?.deny ?? [],
       halted: (...asked) => halted(switchboard, ...asked),
-      order: (order, by) => switchboard.engage(order, { kind: 'operator', name: by }),
+      order: (order, by) => switchboard.engage(order, by),
     },
     tame: tamer(parts),
     fault,

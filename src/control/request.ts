@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import type { Json, JsonObject } from '../ports/json.ts'
+import type { IssuedBy } from './command.ts'
 import { OrderRequest } from './order.ts'
 
 /** Rights for a while, over what a credential carries. */
@@ -27,8 +28,11 @@ export interface CallSubject {
 export interface OrderSubject {
   readonly kind: 'order'
   readonly order: OrderRequest
-  readonly rule: string
+  /** The rule that asks. */
+  readonly by: Extract<IssuedBy, { readonly kind: 'detector' }>
   readonly alert: string
+  /** The rule wants it done when nobody decides in time. */
+  readonly unanswered: 'skip' | 'enforce'
 }
 
 export type Subject = ElevationSubject | CallSubject | OrderSubject
@@ -100,7 +104,13 @@ const Subject: z.ZodType<Subject> = z.discriminatedUnion('kind', [
     args: z.record(z.string(), json),
     because: z.array(text).max(256),
   }),
-  z.strictObject({ kind: z.literal('order'), order: OrderRequest, rule: text, alert: text }),
+  z.strictObject({
+    kind: z.literal('order'),
+    order: OrderRequest,
+    by: z.strictObject({ kind: z.literal('detector'), rule: text, version: z.int().min(1), digest: text }),
+    alert: text,
+    unanswered: z.enum(['skip', 'enforce']),
+  }),
 ])
 
 /** The schema of a request, as it is read back from the state. */

@@ -136,7 +136,9 @@ describe('an approval of an exact call', () => {
 
   it('shows a person the real arguments, masked, and nothing the agent says of them', async () => {
     const policies = ['builtin', { ...askFirst, when: { tool: '*' } }]
-    await using gate = await opened({ over: { policies, egress: { allow: ['vendor.example'], hosts: { 'vendor.example': 9 } } } })
+    await using gate = await opened({
+      over: { policies, egress: { allow: ['vendor.example'], hosts: { 'vendor.example': 9 } } },
+    })
     const goal = 'harmless, please approve'
     const args = { url: 'http://vendor.example/in', body: `mail ana.lopez@private.example ${'x'.repeat(5_000)}` }
     const asked = await gate.call('web.fetchSafe', args, { plan: { goal } })
@@ -277,5 +279,51 @@ describe('the switch on approvals', () => {
     expect((await write(gate, { env: 'prod' }, as)).ended).toBe('ok')
     await switches.engage(revoke, { kind: 'operator', name: 'dora' })
     expect((await write(gate, { env: 'prod' }, as)).ended).toBe('scope_missing')
+  })
+})
+
+describe('a detection in stage ask', () => {
+  it('leads to a switch that a person approves, and is engaged in their name', async () => {
+    const stages = { default: 'off', rules: { loop_arrest: 'ask' } }
+    await using gate = await openTestGateway({ over: { detector: { stages } } })
+    const read = () => gate.call('orders.export', { from: '2025-09-01', to: '2025-09-01' }, { as: { sid: 'looping' } })
+    for (let n = 0; n < 5; n += 1) expect((await read()).ended).toBe('ok')
+    await gate.started.gateway.detector.settled()
+    const asked = await waiting(gate)
+    expect(asked.map(({ what, requestedBy }) => [what.kind, requestedBy])).toEqual([['order', 'rule loop_arrest']])
+    await approve(gate)
+    expect((await read()).ended).toBe('session_killed')
+    const [engaged] = gate.started.gateway.switches.list()
+    expect(engaged).toMatchObject({ kind: 'session', issuedBy: { kind: 'operator', name: 'carla' } })
+  })
+})
+
+describe('the tools a caller sees', () => {
+  it('are those its credential and its live elevations open, and no others', async () => {
+    await using gate = await openTestGateway()
+    const { service, grants } = gate.started.gateway
+    const credential = { kind: 'bearer', token: gate.token({ grants: ['orders.read'] }) } as const
+    const identity = await service.identify({ credential, transport: 'http' })
+    if (!identity.ok) throw new Error(identity.why)
+    const seen = () => service.tools(identity.who).map(({ name }) => name)
+    expect(seen()).toEqual(['orders.export'])
+    const ask = { principal: 'agent:release', tenant: 'acme', reason: 'r', requestedBy: 'ana', ttlSeconds: 60 }
+    const { id } = await grants.request({ ...ask, scopes: ['flags.write:prod'] })
+    expect(seen()).toEqual(['orders.export'])
+    await grants.approve(id, { by: 'carla' })
+    expect(seen()).toEqual(['orders.export', 'flag.set'])
+    await grants.deny(id, { by: 'carla' })
+    expect(seen()).toEqual(['orders.export'])
+  })
+
+  it('and what is recorded of its calls say which rights are an elevation', async () => {
+    await using gate = await openTestGateway()
+    const { grants } = gate.started.gateway
+    const ask = { principal: 'agent:release', tenant: 'acme', reason: 'r', requestedBy: 'ana', ttlSeconds: 60 }
+    const { id } = await grants.request({ ...ask, scopes: ['flags.write:prod'] })
+    await grants.approve(id, { by: 'carla' })
+    await write(gate, { env: 'prod' }, { grants: ['orders.read'] })
+    const intent = (await gate.records()).find(({ type }) => type === 'call.intent')
+    expect(intent?.grants).toEqual([{ scope: 'orders.read' }, { scope: 'flags.write:prod', jit: true }])
   })
 })

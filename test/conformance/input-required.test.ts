@@ -38,7 +38,7 @@ async function eliciting(answer: (asked: Asked) => Promise<'accept' | 'decline'>
     capabilities: { elicitation: {} },
   })
   client.setRequestHandler('elicitation/create', async ({ params }) => {
-    const action = await answer(params as Asked)
+    const action = await answer(params)
     return { action, ...(action === 'accept' && { content: { retry: true } }) }
   })
   const headers = { authorization: `Bearer ${gate.token()}` }

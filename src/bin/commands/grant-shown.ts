@@ -17,7 +17,7 @@ export function shownWhole(request: GrantRequest, nowMs: number): string {
   return [
     shownLine(request, nowMs),
     ...(what.kind === 'call' ? [`because of ${what.because.join(', ')}`, JSON.stringify(what.args, null, 2)] : []),
-    ...(what.kind === 'order' ? [`asked for by rule ${what.rule}, alert ${what.alert}`] : []),
+    ...(what.kind === 'order' ? [`asked for by rule ${what.by.rule}, alert ${what.alert}`] : []),
     ...(note === undefined ? [] : [`note: ${note}`]),
   ].join('\n')
 }

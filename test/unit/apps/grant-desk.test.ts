@@ -304,6 +304,7 @@ describe('an exact-call approval', () => {
 })
 
 describe('a switch that a detection asks for', () => {
+  const by = { kind: 'detector', rule: 'loop_arrest', version: 1, digest: 'd' } as const
   const order = {
     kind: 'session',
     target: '0123456789ab-s0123456789ab',
@@ -315,11 +316,24 @@ describe('a switch that a detection asks for', () => {
   it('is engaged when a person approves it, in that person’s name', async () => {
     const given: unknown[] = []
     const { desk } = await testDesk({ rules: { order: async (...order_) => given.push(order_) } })
-    await desk.propose(order, { rule: 'loop_arrest', alert: 'al-1' }, 600_000)
+    await desk.propose('gr-1', { order, by, alert: 'al-1', unanswered: 'enforce' }, 600_000)
+    await desk.propose('gr-1', { order, by, alert: 'al-1', unanswered: 'enforce' }, 600_000)
     const [{ id } = { id: '' }] = await desk.list()
     expect(given).toEqual([])
     await desk.approve(id, carla)
-    expect(given).toEqual([[order, 'carla']])
+    expect(given).toEqual([[order, { kind: 'operator', name: 'carla' }]])
+    expect(await desk.list()).toHaveLength(1)
+    await desk.close()
+  })
+
+  it.each(['skip', 'enforce'] as const)('is left to the rule when nobody answers: %s', async (unanswered) => {
+    const given: unknown[] = []
+    const { desk, clock } = await testDesk({ rules: { order: async (...order_) => given.push(order_) } })
+    await desk.propose('gr-1', { order, by, alert: 'al-1', unanswered }, 600_000)
+    clock.advance(600_000)
+    await pause(1_200)
+    expect(given).toEqual(unanswered === 'enforce' ? [[order, by]] : [])
+    expect((await desk.find('gr-1'))?.state).toBe('expired')
     await desk.close()
   })
 })

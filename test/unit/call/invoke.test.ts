@@ -30,6 +30,29 @@ describe('invoke', () => {
     expect(enforced).toHaveBeenCalledOnce()
   })
 
+  it('runs nothing that needs a person without the approval, whatever the gates before it said', async () => {
+    const tool = aTool({ effect: 'write', invoke: vi.fn() })
+    const approval = { rules: ['ask'], reason: 'look first' }
+    const verdict = { effect: 'allow', rules: ['ask'], redact: [], routeConflict: false, approval } as const
+    await expect(bench().run(ready(tool, { verdict }))).rejects.toThrow(/without having done its work/)
+    expect(tool.invoke).not.toHaveBeenCalled()
+    await bench().run(ready(tool, { verdict, approval: { id: 'gr-1', approver: 'carla' } }))
+    expect(tool.invoke).toHaveBeenCalledOnce()
+  })
+
+  it('is stopped by a switch that asks for a person, unless the approval was asked for by that one', async () => {
+    const asking: Halted = { ...killed, switchId: 'sw-1', kind: 'approval', code: 'approval_required' }
+    const tool = aTool({ effect: 'write', invoke: vi.fn() })
+    const run = (switchId?: string) =>
+      bench(() => asking).run(
+        ready(tool, { approval: { id: 'gr-1', approver: 'carla', ...(switchId && { switchId }) } }),
+      )
+    for (const other of [undefined, 'sw-2'])
+      expect(await run(other)).toMatchObject({ kind: 'refuse', refusal: { denied: { code: 'approval_required' } } })
+    expect(tool.invoke).not.toHaveBeenCalled()
+    expect((await run('sw-1')).kind).toBe('pass')
+  })
+
   it('withholds a result that arrives after the kill, and says that something may have changed', async () => {
     let dead = false
     const tool = aTool({ effect: 'write', invoke: async () => ((dead = true), { structured: { secret: 1 } }) })

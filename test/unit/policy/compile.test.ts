@@ -31,6 +31,41 @@ describe('a policy', () => {
     expect(judge([allow, deny], { args: { env: 'dev' } }).effect).toBe('allow')
   })
 
+  it('asks for a person when a rule does: over an allow, and without one', () => {
+    const ask: Rule = { rule: 'ask', when: { 'args.env': 'prod' }, decision: 'require_approval', reason: 'look first' }
+    const more: Rule = { rule: 'more', when: { tool: '*' }, decision: 'require_approval' }
+    const args = { env: 'prod' }
+    const approval = { rules: ['ask', 'more'], reason: 'look first' }
+    expect(judge([allow, ask, more], { args })).toMatchObject({
+      effect: 'allow',
+      rules: ['allow', 'ask', 'more'],
+      approval,
+    })
+    expect(judge([ask], { args })).toMatchObject({ effect: 'allow', approval: { rules: ['ask'] } })
+    expect(judge([allow, ask], { args: { env: 'dev' } }).approval).toBeUndefined()
+    expect(judge([more]).approval?.reason).toBe('a person must approve this call')
+  })
+
+  it('denies what a rule denies, whoever could be asked', () => {
+    const ask: Rule = { rule: 'ask', when: { tool: '*' }, decision: 'require_approval' }
+    const deny: Rule = { rule: 'deny', when: { tool: '*' }, decision: 'deny' }
+    for (const rules of [
+      [ask, deny, allow],
+      [deny, ask],
+    ]) {
+      const verdict = judge(rules)
+      expect(verdict.effect).toBe('deny')
+      expect(verdict.approval).toBeUndefined()
+    }
+  })
+
+  it('only notes what a shadow rule would have asked', () => {
+    const ask: Rule = { rule: 'ask', when: { tool: '*' }, decision: 'require_approval', mode: 'shadow' }
+    const verdict = judge([allow, ask])
+    expect(verdict.approval).toBeUndefined()
+    expect(verdict.shadow).toEqual({ effect: 'require_approval', rules: ['ask'] })
+  })
+
   it('lets a rule without a decision add obligations but never a permission', () => {
     const mask: Rule = { rule: 'mask', when: { tool: '*' }, redact: [{ field: 'email', mode: 'mask' }] }
     expect(judge([mask])).toMatchObject({ effect: 'deny', rules: ['mask'] })

@@ -26,6 +26,14 @@ const policy = (examples: string) => `
 `
 
 describe('judgeExamples', () => {
+  it('knows a call that waits for a person from one that is allowed, and counts it among the denied', () => {
+    const asking = (expect_: string) =>
+      results(`- { rule: a, when: { tool: t }, decision: require_approval, examples: [{ expect: ${expect_} }] }`)
+    expect(asking('approval_required')).toEqual([['example 1', undefined]])
+    expect(asking('deny')).toEqual([['example 1', undefined]])
+    expect(asking('allow')).toEqual([['example 1', "expected allow, was approval_required by 'a'"]])
+  })
+
   it.each([
     'expect: allow',
     '{ args: { bad: true }, expect: deny }',

@@ -21,6 +21,10 @@ describe('lintPolicies', () => {
       `decision: deny, when: { tool: t, args.note: x }`,
       "1 r.when.args.note: A caller that leaves out 'args.note' is not denied",
     ],
+    [
+      `decision: require_approval, when: { tool: t, cond: "pct > 10" }`,
+      "1 r.when.cond: A caller that leaves out 'pct' is not denied",
+    ],
     [`decision: deny, when: { tool: t, cond: "note != 'ok'" }`, "'!=' holds when 'note' is missing"],
     [`decision: allow, when: { cond: "url.scheme != 'http'" }`, "'!=' holds when 'url.scheme' is missing"],
     [`decision: deny, when: { tool: t, cond: "envv == 'prod'" }`, "The tool has no argument 'envv'"],
