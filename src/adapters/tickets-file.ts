@@ -1,40 +1,7 @@
 import { readFile, stat } from 'node:fs/promises'
 import { parseDocument } from 'yaml'
-import { z } from 'zod'
+import { countsFor, ticketProblems, Tickets, type Ticket } from '../identity/ticket.ts'
 import type { TicketRegister } from '../ports/tickets.ts'
-
-/** One line of the register. */
-interface Ticket {
-  readonly ticket: string
-  readonly state: 'approved' | 'pending' | 'rejected' | 'closed'
-  /** Who may use it, one exact name. */
-  readonly principal: string
-  /** Narrows it to one tenant. */
-  readonly tenant?: string
-  /** Which tools it covers, by exact name. */
-  readonly tools: readonly string[]
-  /** Milliseconds since the epoch. */
-  readonly expires: number
-}
-
-const name = z
-  .string()
-  .min(1)
-  .max(256)
-  .refine((text) => !text.includes('*'), 'is a wildcard; name each one')
-
-const Ticket: z.ZodType<Ticket> = z.strictObject({
-  ticket: name,
-  state: z.enum(['approved', 'pending', 'rejected', 'closed']),
-  principal: name,
-  tenant: name.exactOptional(),
-  tools: z.array(name).min(1).max(100),
-  expires: z.iso
-    .datetime({ offset: true, error: 'is no time such as 2026-12-31T18:00:00Z' })
-    .transform((text) => Date.parse(text)),
-})
-
-const Tickets = z.array(Ticket).max(10_000)
 
 const fileBytesMax = 4 * 1024 * 1024
 
@@ -72,22 +39,13 @@ export async function ticketsFile(options: { readonly file: string }): Promise<T
     problem: () => problem,
     async find(ticket, who, tool, nowMs) {
       const named = (await current()).get(ticket) ?? []
-      return named.some((entry) => entry.tools.includes(tool) && counts(entry, who, nowMs)) ? ticket : undefined
+      return named.some((entry) => entry.tools.includes(tool) && countsFor(entry, who, nowMs)) ? ticket : undefined
     },
     async approvedFor(who, nowMs) {
       const all = [...(await current()).values()].flat()
-      return [...new Set(all.filter((entry) => counts(entry, who, nowMs)).map(({ ticket }) => ticket))]
+      return [...new Set(all.filter((entry) => countsFor(entry, who, nowMs)).map(({ ticket }) => ticket))]
     },
   }
-}
-
-function counts(ticket: Ticket, who: { readonly tenant: string; readonly subject: string }, nowMs: number): boolean {
-  return (
-    ticket.state === 'approved' &&
-    nowMs < ticket.expires &&
-    ticket.principal === who.subject &&
-    (ticket.tenant ?? who.tenant) === who.tenant
-  )
 }
 
 async function load(file: string): Promise<readonly Ticket[]> {
@@ -99,12 +57,8 @@ async function load(file: string): Promise<readonly Ticket[]> {
   const broken = document.errors[0]
   if (broken) throw new Error(`${file}:${broken.linePos?.[0].line ?? 1}: ${broken.message.split('\n', 1)[0]}`)
   const parsed = Tickets.safeParse(document.toJS() ?? [])
-  if (!parsed.success) throw new Error(`The ticket register ${file} is malformed: ${sentences(parsed.error)}`)
+  if (!parsed.success) throw new Error(`The ticket register ${file} is malformed: ${ticketProblems(parsed.error)}`)
   return parsed.data
-}
-
-function sentences({ issues }: z.ZodError): string {
-  return issues.map(({ path, message }) => `${path.join('.') || 'the file'}: ${message}`).join('; ')
 }
 
 function byName(tickets: readonly Ticket[]): ReadonlyMap<string, readonly Ticket[]> {

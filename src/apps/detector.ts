@@ -168,8 +168,8 @@ function react(parts: EmbeddedDetectorParts, { alert, responses }: Finding, dura
   const detectMs = sinceMs()
   parts.meters.alert(alert.rule, alert.severity)
   parts.meters.detected(alert.rule, detectMs)
-  for (const response of responses.filter(({ mode }) => mode === 'ask')) propose(parts, response, alert)
   const engaged = responses.filter(({ mode }) => mode === 'enforce').map((response) => order(parts, response, alert))
+  for (const response of responses.filter(({ mode }) => mode === 'ask')) propose(parts, response, alert)
   if (engaged.length === 0) return { alert, engaged, detectMs }
   const enforceMs = sinceMs()
   for (const { kind } of engaged) parts.meters.enforced(kind, enforceMs)

@@ -18,6 +18,10 @@ const schema = `
     tenant text not null, name text not null, env text not null, rolloutPct real not null, updatedAt text not null,
     primary key (tenant, name, env)
   ) strict, without rowid;
+  create table tickets (
+    ticket text primary key, tenant text not null, state text not null, principal text not null, tools text not null,
+    expires text not null
+  ) strict, without rowid;
   create table operations (
     tenant text not null, key text not null, digest text not null, status integer not null, answer text not null,
     atMs integer not null, primary key (tenant, key)

@@ -33,6 +33,7 @@ function bench({ meters = {}, sinks = [] }: { meters?: Partial<Meters>; sinks?: 
   let follower: (record: StoredRecord) => void = () => undefined
   const follow = (given: typeof follower) => ((follower = given), () => undefined)
   const engage = vi.fn(async (_request: Partial<Engage>, _by: unknown, _id: unknown) => undefined)
+  const propose = vi.fn(async (_id: string, _wanted: object, _waitMs: number) => undefined)
   const fault = vi.fn()
   const quiet = new Proxy(meters, { get: (given, name) => Reflect.get(given, name) ?? (() => undefined) })
   const watching = embeddedDetector({
@@ -48,13 +49,14 @@ function bench({ meters = {}, sinks = [] }: { meters?: Partial<Meters>; sinks?: 
     switchboard: { engage },
     clock: testClock(),
     meters: quiet,
+    propose,
     fault,
   } as unknown as EmbeddedDetectorParts)
   let seq = 0
   const tell = (text: string) => follower({ stream: 's', seq: 0, leaf: '', text, durableNs: 0n })
   const gap = (stream: string) =>
     tell(JSON.stringify({ type: 'stream.gap', stream, seq: seq++, tsMs: 1_760_000_000_000 }))
-  return { watching, tell, gap, engage, fault }
+  return { watching, tell, gap, engage, propose, fault }
 }
 
 describe('the embedded detector', () => {
@@ -117,6 +119,15 @@ describe('the embedded detector', () => {
     expect(settled).toBe(false)
     take()
     await settling
+  })
+
+  it('asks a person for what is beyond the limits of a rule', () => {
+    const { gap, engage, propose } = bench()
+    for (let n = 0; n < 100; n++) gap(`d${n}.example`)
+    expect(engage.mock.calls.length).toBeGreaterThan(0)
+    expect(propose.mock.calls.length).toBeGreaterThan(0)
+    expect(engage.mock.calls.length + propose.mock.calls.length).toBe(100)
+    expect(propose.mock.calls[0]?.[1]).toMatchObject({ order: { kind: 'egress' }, unanswered: 'skip' })
   })
 
   it('keeps the newest reactions, a thousand at most', () => {
