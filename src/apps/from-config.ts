@@ -12,6 +12,7 @@ import { issuerKeysFile } from '../adapters/issuer-keys-file.ts'
 import { issuerKeysUrl } from '../adapters/issuer-keys-url.ts'
 import { openKeys } from '../adapters/keys-file.ts'
 import { ticketsFile } from '../adapters/tickets-file.ts'
+import { ticketsHttp } from '../adapters/tickets-http.ts'
 import { guardRule } from '../config/guard-section.ts'
 import { isKeysUrl } from '../config/auth-section.ts'
 import type { LoadedConfig } from '../config/load.ts'
@@ -87,7 +88,7 @@ async function resolved(loaded: LoadedConfig, around: Surroundings): Promise<Gat
   const { keep = once } = around
   const secrets = inUse(await keep('secrets', [config.mode, config.secrets], () => secretsFor(config, around)))
   const rollouts = guardRule(config.tools['flag.set']?.guard, config.mode)
-  const tickets = config.tickets.file === undefined ? noTickets : await ticketsFile({ file: config.tickets.file })
+  const tickets = await ticketsOf(config, secrets, around)
   return {
     mode: config.mode,
     data: around.data,
@@ -333,6 +334,17 @@ async function sinkOf(sink: SinkSection, at: string, secrets: Secrets): Promise<
       return webhookAlertSink({ url: new URL(sink.url), clock: systemClock(), ...(secret && { secret }) })
     }
   }
+}
+
+async function ticketsOf(
+  { tickets: { file, url, token } }: Config,
+  secrets: Secrets,
+  { keep = once }: Surroundings,
+): Promise<TicketRegister> {
+  if (file !== undefined) return ticketsFile({ file })
+  if (url === undefined || token === undefined) return noTickets
+  const secret = await secrets.open('tickets.token', token)
+  return keep('tickets', [url, token], () => ticketsHttp({ url, token: secret, clock: systemClock() }))
 }
 
 const noTickets: TicketRegister = {

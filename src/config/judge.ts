@@ -2,7 +2,7 @@ import type { Problem } from '../policy/document.ts'
 import { egressProblems, spelled } from '../tools/egress-lists.ts'
 import { builtIn, type Config } from './schema.ts'
 import { vaultProblems } from './secrets-section.ts'
-import { transportProblems, transportWarnings } from './transport.ts'
+import { isLoopback, transportProblems, transportWarnings } from './transport.ts'
 
 type At = (where: readonly (string | number)[], message: string) => Problem
 
@@ -14,6 +14,7 @@ export function contradictions(
   return {
     problems: [
       ...egress(config, at),
+      ...tickets(config, at),
       ...transportProblems(config, at),
       ...vaultProblems(config, at),
       ...(config.mode === 'production' ? production(config, at) : []),
@@ -36,6 +37,23 @@ function egress({ mode, egress: section }: Config, at: At): readonly Problem[] {
       : [at(['egress', 'bulk', index], `'${domain}' is not in egress.allow; bulk is a part of it.`)],
   )
   return [...listed, ...strayBulk]
+}
+
+/** One register, and over HTTP never without a credential nor in clear beyond this machine. */
+function tickets({ mode, tickets: { file, url, token } }: Config, at: At): readonly Problem[] {
+  if (url === undefined) return token === undefined ? [] : [at(['tickets', 'token'], 'tickets.token belongs to tickets.url, which is not there.')] // prettier-ignore
+  const { protocol, hostname } = new URL(url)
+  return [
+    ...(file === undefined
+      ? []
+      : [at(['tickets', 'file'], 'There is one ticket register: keep tickets.file or tickets.url.')]),
+    ...(token === undefined
+      ? [at(['tickets', 'url'], 'The register needs the gateway’s own credential: add tickets.token.')]
+      : []),
+    ...(mode === 'production' && protocol === 'http:' && !isLoopback(hostname)
+      ? [at(['tickets', 'url'], `The credential would travel in clear to ${hostname}; use https.`)]
+      : []),
+  ]
 }
 
 /** Production has no identities of its own making. */

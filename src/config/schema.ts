@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { Limits } from '../identity/directory.ts'
 import { authSection, principalsSection, type AuthSection, type PrincipalSource } from './auth-section.ts'
-import { name, notServed, oneOf, pathIn, port, secretIn, type Place, type SecretRef } from './fields.ts'
+import { destination, name, notServed, oneOf, pathIn, port, secretIn, type Place, type SecretRef } from './fields.ts'
 import { secretsSection, type SecretsSection } from './secrets-section.ts'
 import {
   builtIn,
@@ -55,7 +55,8 @@ export interface Config {
   readonly egress: EgressSection
   /** Ceilings of tenants; principals and tools carry their own. */
   readonly limits: { readonly tenants: Readonly<Record<string, Limits>> }
-  readonly tickets: { readonly file?: string }
+  /** A register in a file, or one behind HTTP with the gateway's credential there. */
+  readonly tickets: { readonly file?: string; readonly url?: string; readonly token?: SecretRef }
   readonly evidence: EvidenceSection
   readonly bus: { readonly kind: 'file' }
   readonly state: { readonly kind: 'sqlite' }
@@ -116,7 +117,8 @@ export function configSchema(place: Place): z.ZodType<Config> {
     tickets: z
       .strictObject({
         file: pathIn(place).exactOptional(),
-        url: notServed('use tickets.file, a register in a file.').exactOptional(),
+        url: destination.exactOptional(),
+        token: secretIn(place).exactOptional(),
       })
       .prefault({}),
     evidence: evidenceSection,

@@ -6,9 +6,10 @@ import { bulkUpdate, previewBulk } from './contacts.ts'
 import { once } from './operations.ts'
 import { getOrder, listOrders } from './orders.ts'
 import { ok, problem, type Reply, type Route } from './route.ts'
+import { listTickets } from './tickets.ts'
 
 /** Routes that need nothing but the store. */
-export const plainRoutes: readonly Route[] = [listOrders, getOrder, previewBulk, bulkUpdate]
+export const plainRoutes: readonly Route[] = [listOrders, getOrder, previewBulk, bulkUpdate, listTickets]
 
 export interface Desk {
   readonly store: DatabaseSync

@@ -10,6 +10,7 @@ import { flagRoutes } from './flags.ts'
 import { requestLog, type SeenRequest } from './seen.ts'
 import { openStore } from './store.ts'
 import { branches, type Region } from './tenants.ts'
+import { putTicket, type ServiceTicket } from './tickets.ts'
 import { quietTraffic, trafficLog, type Traffic } from './traffic.ts'
 
 /** A text to stand in the note field of one order. */
@@ -28,6 +29,8 @@ export interface ServiceOptions {
   readonly clock: Clock
   readonly tokens: Tokens
   readonly notes?: readonly Note[]
+  /** Change tickets the register knows from the start. */
+  readonly tickets?: readonly ServiceTicket[]
   /** Read on every request, so a test may change its fields at any time. */
   readonly faults?: Faults
   /** Users of the flags; read on every request, like faults. */
@@ -42,14 +45,17 @@ export interface Service {
   requests(): readonly SeenRequest[]
   /** Overwrites the note of an order. Refuses an order that does not exist. */
   plant(note: Note): void
+  /** Writes a change ticket, over one of the same name. */
+  file(ticket: ServiceTicket): void
   close(): Promise<void>
 }
 
 /** Starts one region's service: orders, feature flags and contacts of the tenants whose data lives there. Loopback only. */
 export async function startService(options: ServiceOptions): Promise<Service> {
-  const { region, seed, clock, tokens, notes = [], faults = {}, traffic = quietTraffic } = options
+  const { region, seed, clock, tokens, notes = [], tickets = [], faults = {}, traffic = quietTraffic } = options
   const store = openStore(seed, region, clock.nowMs())
   for (const note of notes) plant(store, note)
+  for (const ticket of tickets) putTicket(store, ticket)
   const held = branches(region).map((branch) => branch.tenant)
   const routes = [...plainRoutes, ...flagRoutes(trafficLog(traffic, clock.nowMs()))]
   const desk: Desk = { store, tokens, held, nowMs: () => clock.nowMs(), routes }
@@ -64,6 +70,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     region,
     requests: log.list,
     plant: (note) => plant(store, note),
+    file: (ticket) => putTicket(store, ticket),
     async close() {
       const closed = once(server, 'close')
       server.close()

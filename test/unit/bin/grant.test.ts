@@ -1,4 +1,5 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { randomUUID } from 'node:crypto'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -145,5 +146,49 @@ describe('sluicegate grant, without a gateway', () => {
       code: 3,
       stderr: expect.stringMatching(/required option/) as string,
     })
+  })
+})
+
+describe('an elevation that configuration asks for', () => {
+  const request = JSON.parse(
+    readFileSync(new URL('../../golden/documents/engineering-elevation.json', import.meta.url), 'utf8'),
+  ) as {
+    readonly approver: string
+  }
+  const set = (gate: TestGateway) => {
+    const idemKey = randomUUID()
+    const args = { name: 'checkout', env: 'prod', rolloutPct: 5, idemKey }
+    return gate.call('flag.set', args, { as: { sub: 'agent:release', grants: ['orders.read'] } })
+  }
+
+  it('waits, as the document has it, for the person it names, in each tenant', async () => {
+    await using gate = await openTestGateway({ over: { principals: [request] } })
+    const { grants } = gate.started.gateway
+    const asked = await grants.list()
+    expect(asked.map(({ tenant, state }) => [tenant, state]).toSorted()).toEqual([
+      ['acme', 'pending'],
+      ['globex', 'pending'],
+      ['initech', 'pending'],
+      ['local', 'pending'],
+    ])
+    expect(asked[0]).toMatchObject({
+      principal: 'agent:release',
+      reason: 'hotfix-1234',
+      ttlMs: 900_000,
+      requestedBy: 'configuration',
+    })
+    expect((await set(gate)).ended).toBe('scope_missing')
+    const acme = asked.find(({ tenant }) => tenant === 'acme')?.id ?? ''
+    await expect(grants.approve(acme, { by: 'carla' })).rejects.toThrow(/only oncall-sre/)
+    await grants.approve(acme, { by: request.approver })
+    expect((await set(gate)).ended).toBe('ok')
+  })
+
+  it('is bound to the one tenant it names, and refused for a scope there is not', async () => {
+    await using gate = await openTestGateway({ over: { principals: [{ ...request, tenant: 'acme' }] } })
+    expect((await gate.started.gateway.grants.list()).map(({ tenant }) => tenant)).toEqual(['acme'])
+    await expect(
+      openTestGateway({ over: { principals: [{ ...request, request: 'flags.write:prd' }] } }),
+    ).rejects.toThrow(/there is no scope 'flags.write:prd'; did you mean 'flags.write:prod'/)
   })
 })

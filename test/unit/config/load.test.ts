@@ -96,7 +96,25 @@ tools:
     ['detector: { mode: external }', 'detector.mode', /is 'external', which is not in this version/],
     ['secrets: { provider: kms }', 'secrets.provider', /is 'kms', which is not in this version: use vault:/],
     ['evidence: { onFailure: allow-reads-spool }', 'evidence.onFailure', /not in this version/],
-    ['tickets: { url: "https://t.example" }', 'tickets.url', /not in this version: use tickets.file/],
+    ['tickets: { url: "https://t.example" }', 'tickets.url', /own credential: add tickets.token/],
+    ['tickets: { token: "file:t" }', 'tickets.token', /belongs to tickets.url/],
+    ['tickets: { url: "https://t.example", token: "file:t", file: t.yaml }', 'tickets.file', /one ticket register/],
+    [
+      'principals: [{ principal: a, request: "*", reason: r, approver: b, ttlSeconds: 60 }]',
+      'principals.0.request',
+      /one scope without/,
+    ],
+    [
+      'principals: [{ principal: a, request: s, reason: r, approver: b, ttlSeconds: 30000 }]',
+      'principals.0.ttlSeconds',
+      /at most 28800/,
+    ],
+    [
+      'principals: [{ principal: a, request: s, reason: r, approver: A, ttlSeconds: 60 }]',
+      'principals.0.approver',
+      /another person must approve/,
+    ],
+    ['principals: [{ principal: a, request: s, reason: r, ttlSeconds: 60 }]', 'principals.0.approver', /approver/],
     ['upstreams: {}', 'upstreams', /not in this version/],
     ['catalog: {}', 'catalog', /not in this version/],
     ['notary: {}', 'notary', /not in this version/],
@@ -153,6 +171,7 @@ tools:
     ['principals: [{ principal: "agent:*", allow: [a] }]', 'principals.0.principal'],
     ['principals: [{ principal: "agent:a", allow: ["orders.*"] }]', 'principals.0.allow.0'],
     ['dlp: { mods: {} }', 'dlp.mods'],
+    ['tickets: { url: "http://t.example", token: "file:t" }', 'tickets.url'],
     ['evidence: { gateway: "../x" }', 'evidence.gateway'],
   ])('refuses %s', (text, path) => {
     const base = text.includes('auth:') || text.startsWith('mode') ? '' : production
@@ -176,6 +195,19 @@ tools:
 describe('the files a configuration names', () => {
   const copilot = golden('engineering-grants.json')
   const guard = golden('developer-limits.json')
+
+  it('may be requests for elevations beside principals, in place or in files', () => {
+    const request = golden('engineering-elevation.json')
+    const file = files({
+      'sluicegate.yaml': `${production}principals: [copilot.json, request.json, ${request.replaceAll('\n', ' ')}]\n`,
+      'copilot.json': copilot,
+      'request.json': request,
+    })
+    const loaded = loadConfig(file)
+    expect(loaded.problems).toEqual([])
+    expect(loaded.elevations).toEqual([JSON.parse(request), JSON.parse(request)])
+    expect(loaded.principals.map(({ principal }) => principal)).toEqual(['agent:copilot'])
+  })
 
   it('may be principals in both of their shapes, one to a file or several', () => {
     const file = files({
