@@ -47,7 +47,10 @@ export function ticketsHttp(options: HttpTicketsOptions): TicketRegister {
     const known = answers.get(key)
     if (known && monoMs() < known.untilMs) return known.tickets
     // Counted from the question, not from the answer: what was withdrawn meanwhile must not serve any longer for it.
-    const answer: Answer = { untilMs: monoMs() + ticketsKeptMs, tickets: heard(who, (untilMs) => (answer.untilMs = untilMs)) }
+    const answer: Answer = {
+      untilMs: monoMs() + ticketsKeptMs,
+      tickets: heard(who, (untilMs) => (answer.untilMs = untilMs)),
+    }
     answers.delete(key)
     answers.set(key, answer)
     if (answers.size > principalsMax) answers.delete(answers.keys().next().value as string)
@@ -88,7 +91,12 @@ async function fetched({ url, token }: HttpTicketsOptions, { tenant, subject }: 
   place.searchParams.set('principal', subject)
   const reply = await request(place, {
     method: 'GET',
-    headers: { authorization: `Bearer ${token.current()}`, 'x-tenant': tenant, accept: 'application/json', 'accept-encoding': 'identity' },
+    headers: {
+      authorization: `Bearer ${token.current()}`,
+      'x-tenant': tenant,
+      accept: 'application/json',
+      'accept-encoding': 'identity',
+    },
     signal: AbortSignal.timeout(timeoutMs),
   })
   if (reply.statusCode !== 200) {

@@ -28,12 +28,15 @@ export const listTickets: Route = {
       .prepare('select ticket, tenant, state, principal, tools, expires from tickets where tenant = ? order by ticket')
       .all(tenant)
     const wanted = rows.filter(({ principal }) => (asked.value.principal ?? principal) === principal)
-    return ok({ tickets: wanted.map((row) => ({ ...row, tools: JSON.parse(String(row['tools'])) as Json }) as Json) })
+    return ok({ tickets: wanted.map((row) => ({ ...row, tools: JSON.parse(String(row['tools'])) as Json })) })
   },
 }
 
 /** Writes a ticket, over one of the same name. */
-export function putTicket(store: DatabaseSync, { ticket, tenant, state, principal, tools, expires }: ServiceTicket): void {
+export function putTicket(
+  store: DatabaseSync,
+  { ticket, tenant, state, principal, tools, expires }: ServiceTicket,
+): void {
   store
     .prepare('insert or replace into tickets values (?, ?, ?, ?, ?, ?)')
     .run(ticket, tenant, state, principal, JSON.stringify(tools), expires)
