@@ -30,6 +30,9 @@ const hints: ReadonlyMap<string, Hint> = new Map(
   (Object.keys(words) as Hint[]).flatMap((hint) => words[hint].split(' ').map((word) => [word, hint] as const)),
 )
 
+/** No word is longer than the longest that tells something. */
+const longest = Math.max(...[...hints.keys()].map((word) => word.length))
+
 /** Our own masks and hashes are full of telling words; reading stops at the last of them. */
 const ours = new RegExp(`\\*\\*\\*|<(?:${builtInKinds.join('|')})>|:[A-Za-z0-9_-]{1,32}:[A-Z2-7]{16}`, 'g')
 
@@ -41,36 +44,41 @@ export interface Context {
 
 /** Reads whole words backwards, so that "Smartphone" is no phone. Looks at most at `reach` characters. */
 export function contextBefore(text: string, start: number): Context | undefined {
-  const before = precedingText(text, start)
-  let end = before.length
+  const least = firstRead(text, start)
+  let end = start
   for (let between = 0; between < wordsMax; between++) {
-    while (end > 0 && !isWord(before.charCodeAt(end - 1))) end--
+    while (end > least && !isWord(text.charCodeAt(end - 1))) end--
     let from = end
-    while (from > 0 && isWord(before.charCodeAt(from - 1))) from--
-    if (from === end || cutWord(text, start, before, from)) return undefined
-    const hint = hintOf(before.slice(from, end))
+    while (from > least && isWord(text.charCodeAt(from - 1))) from--
+    // The earliest word may begin before the part that is read; half a word says nothing.
+    if (from === end || (from === least && isWord(text.charCodeAt(from - 1)))) return undefined
+    const hint = isDigit(text.charCodeAt(from)) ? undefined : hintOf(text.slice(from, end))
     if (hint !== undefined) return { hint, wordsBetween: between }
     end = from
   }
   return undefined
 }
 
-function precedingText(text: string, start: number): string {
-  const before = text.slice(Math.max(0, start - reach), start)
-  if (!before.includes('***') && !before.includes('<') && !before.includes(':')) return before
+/** Where reading stops: `reach` characters before, or the end of the last mask or hash of ours in them. */
+function firstRead(text: string, start: number): number {
+  const least = Math.max(0, start - reach)
+  let at = start
+  while (at > least && !maySignOurs(text.charCodeAt(at - 1))) at--
+  if (at === least) return least
   let after = 0
-  for (const found of before.matchAll(ours)) after = found.index + found[0].length
-  return before.slice(after)
+  for (const found of text.slice(least, start).matchAll(ours)) after = found.index + found[0].length
+  return least + after
 }
 
-/** The earliest word may begin before the part that was read; half a word says nothing. */
-function cutWord(text: string, start: number, before: string, from: number): boolean {
-  return from === 0 && isWord(text.charCodeAt(start - before.length - 1))
-}
+/** An asterisk, a colon or `<`: there is one in each of them. */
+const maySignOurs = (code: number): boolean => code === 42 || code === 58 || code === 60
 
 /** Also the last part of `home_phone`; digits at the end of a word are a count, as in `phone2`. */
 function hintOf(word: string): Hint | undefined {
-  if (isDigit(word.charCodeAt(0))) return undefined
-  const plain = word.toLowerCase().replace(/\d+$/, '')
-  return hints.get(plain) ?? hints.get(plain.slice(plain.lastIndexOf('_') + 1))
+  let end = word.length
+  while (isDigit(word.charCodeAt(end - 1))) end--
+  const from = word.lastIndexOf('_', end - 1) + 1
+  if (end - from > longest && end > longest) return undefined
+  const plain = word.slice(0, end).toLowerCase()
+  return hints.get(plain) ?? (from > 0 ? hints.get(plain.slice(from)) : undefined)
 }

@@ -68,17 +68,29 @@ function addressOf(text: string, start: number, longest: number): Span | undefin
 
 /** The eight groups of an IPv6 address, or undefined. */
 export function parseIpv6(text: string): readonly number[] | undefined {
-  const halves = withoutDotted(text).split('::')
-  const parts = halves.map((half) => (half === '' ? [] : half.split(':').map(groupOf)))
-  const [head = [], tail] = parts
-  if (halves.length > 2 || parts.flat().includes(-1)) return undefined
-  if (tail === undefined) return head.length === 8 ? head : undefined
-  const missing = 8 - head.length - tail.length
-  return missing >= 1 ? [...head, ...Array.from({ length: missing }, () => 0), ...tail] : undefined
+  const whole = text.includes('.') ? withoutDotted(text) : text
+  const groups: number[] = []
+  let gap = whole.startsWith('::') ? 0 : -1
+  for (let at = gap === 0 ? 2 : 0; at < whole.length; at++) {
+    const from = at
+    while (isHex(whole.charCodeAt(at))) at++
+    if (at === from || at > from + 4 || groups.length === 8) return undefined
+    groups.push(Number.parseInt(whole.slice(from, at), 16))
+    if (at === whole.length) break
+    if (whole[at] !== ':' || at + 1 === whole.length) return undefined
+    if (whole[at + 1] !== ':') continue
+    if (gap !== -1) return undefined
+    gap = groups.length
+    at++
+  }
+  return gap === -1 ? (groups.length === 8 ? groups : undefined) : filled(groups, gap)
 }
 
-function groupOf(part: string): number {
-  return /^[0-9a-f]{1,4}$/i.test(part) ? Number.parseInt(part, 16) : -1
+/** The zeros that `::` stands for: at least one group. */
+function filled(groups: readonly number[], gap: number): readonly number[] | undefined {
+  const missing = 8 - groups.length
+  if (missing < 1) return undefined
+  return [...groups.slice(0, gap), ...Array.from({ length: missing }, () => 0), ...groups.slice(gap)]
 }
 
 /** An IPv4 address may stand for the last two groups; here they are in hexadecimal. */

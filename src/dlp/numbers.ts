@@ -21,6 +21,7 @@ const classifiers: readonly Classifier[] = [ipv4Of, cardOf, ssnOf, dateOf, natio
 export function numbers(text: string, work: Meter, key?: KeyFacts): readonly Span[] {
   const found: Span[] = []
   const run = groups()
+  const candidate = reader(text, run, key, work)
   for (let i = 0; i < text.length;) {
     if (!isDigit(text.charCodeAt(i))) {
       i++
@@ -29,18 +30,19 @@ export function numbers(text: string, work: Meter, key?: KeyFacts): readonly Spa
     work.step(readGroups(text, i, run))
     const span = isWord(text.charCodeAt(i - 1)) ? ibanAt(text, i, key, work) : undefined
     if (span !== undefined) found.push(span)
-    i = span?.end ?? passed(text, run, key, found, work)
+    i = span?.end ?? passed(candidate, found)
   }
   return found
 }
 
 /** Classifies the candidate at the first group; gives where to go on. */
-function passed(text: string, run: Groups, key: KeyFacts | undefined, found: Span[], work: Meter): number {
+function passed(candidate: Reader, found: Span[]): number {
+  const { text, run } = candidate
   const start = run.start[0] ?? 0
   const next = run.end[0] ?? text.length
   if (isWord(text.charCodeAt(start - 1))) return next
   if (isUuid(text, start)) return start + 36
-  const candidate = candidateAt(text, run, key, work)
+  candidate.begin(start)
   for (const classify of classifiers) {
     const claim = classify(candidate)
     if (claim === undefined) continue
@@ -52,17 +54,31 @@ function passed(text: string, run: Groups, key: KeyFacts | undefined, found: Spa
   return next
 }
 
-function candidateAt(text: string, run: Groups, key: KeyFacts | undefined, work: Meter): Candidate {
-  const start = run.start[0] ?? 0
-  const before = text.charCodeAt(start - 1)
-  const joined = (before === 45 || before === 46 || before === 47) && isAlnum(text.charCodeAt(start - 2))
-  let read: Context | undefined | null = null
-  const context = (): Context | undefined => {
-    if (read !== null) return read
-    work.step(48)
-    return (read = contextBefore(text, start) ?? keyContext(key))
+interface Reader extends Candidate {
+  joined: boolean
+  begin(start: number): void
+}
+
+/** The candidate at hand: one object for all numbers of a text, because a hostile text has a hundred thousand. */
+function reader(text: string, run: Groups, key: KeyFacts | undefined, work: Meter): Reader {
+  let start = 0
+  let context: Context | undefined | null = null
+  return {
+    text,
+    run,
+    joined: false,
+    begin(at) {
+      const before = text.charCodeAt(at - 1)
+      start = at
+      context = null
+      this.joined = (before === 45 || before === 46 || before === 47) && isAlnum(text.charCodeAt(at - 2))
+    },
+    context() {
+      if (context !== null) return context
+      work.step(48)
+      return (context = contextBefore(text, start) ?? keyContext(key))
+    },
   }
-  return { text, run, joined, context }
 }
 
 function spanOf(claim: Claim, start: number, end: number): Span {
