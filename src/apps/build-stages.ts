@@ -32,6 +32,7 @@ import type { GrantDesk } from './grant-desk.ts'
 import { outputCheck } from './output-check.ts'
 import type { GatewayOptions } from './options.ts'
 import type { Switchboard } from './switchboard.ts'
+import { unhurried } from './unhurried.ts'
 
 /** What the stages are made of, opened once and shared by all calls. */
 export interface StageParts {
@@ -72,26 +73,30 @@ export function buildStages(parts: StageParts): { readonly stages: Stages; reado
     halt: halted,
     limit: limit(parts.limiter, (call) => digests.plain('', repeatable(call))),
     validate: validate(),
-    inspect: inspect({
-      scanner,
-      trace: provenance.trace,
-      destination: destinationJudge(parts),
-      ticket: async (ticket, who, tool) => options.tickets.find(ticket, who, tool, parts.clock.nowMs()),
-    }),
-    decide: decide({
-      policy: options.policy,
-      scanner: parts.departing,
-      halt: halted,
-      rights: (who) => rightsOf(parts, who),
-      waitingFor: ({ tenant, actor }, scope) => parts.grants.waitingFor(tenant, actor.id, scope),
-      describeUrl: urlJudge(options),
-      home: (region) => options.regions.backends[region],
-      context: (call, region) => reach(call, region).context,
-      sessionTainted: provenance.sessionTainted,
-      tiedWrites: options.identity.replay !== 'lenient',
-    }),
-    deduplicate: idempotency.stage,
-    commit: commit(parts.log, parts.notes, approving(parts)),
+    inspect: unhurried(
+      inspect({
+        scanner,
+        trace: provenance.trace,
+        destination: destinationJudge(parts),
+        ticket: async (ticket, who, tool) => options.tickets.find(ticket, who, tool, parts.clock.nowMs()),
+      }),
+    ),
+    decide: unhurried(
+      decide({
+        policy: options.policy,
+        scanner: parts.departing,
+        halt: halted,
+        rights: (who) => rightsOf(parts, who),
+        waitingFor: ({ tenant, actor }, scope) => parts.grants.waitingFor(tenant, actor.id, scope),
+        describeUrl: urlJudge(options),
+        home: (region) => options.regions.backends[region],
+        context: (call, region) => reach(call, region).context,
+        sessionTainted: provenance.sessionTainted,
+        tiedWrites: options.identity.replay !== 'lenient',
+      }),
+    ),
+    deduplicate: unhurried(idempotency.stage),
+    commit: unhurried(commit(parts.log, parts.notes, approving(parts))),
     invoke: invoke({ forbids: switchboard.forbids, enforced: parts.enforced, reach, timeoutMs: toolTimeoutMs }),
     redact: redact({
       scanner,

@@ -1,15 +1,19 @@
+import { deepFrozen } from '../ports/json.ts'
 import type { ArgumentProblem } from '../ports/tool.ts'
 import type { Received, Validated } from './call.ts'
 import { pass, refuse, type Stage } from './pipeline.ts'
 
-/** Asks whether the tool exists and the arguments fit it. Names each field that is wrong, never its value. */
+/**
+ * Asks whether the tool exists and the arguments fit it. Names each field that is wrong, never its value. What is
+ * judged from here on is frozen: it is the very object the tool is given.
+ */
 export function validate(): Stage<Received, Validated> {
   return ({ tool, toolName, rawArgs }) => {
     if (!tool) {
       return refuse({ code: 'unknown_tool', message: `There is no tool named ${shown(toolName)}. Ask tools/list.` })
     }
     const checked = tool.validate(rawArgs)
-    if (checked.ok) return pass({ checked: tool, args: checked.args })
+    if (checked.ok) return pass({ checked: tool, args: deepFrozen(checked.args) })
     const [first] = checked.problems
     return refuse({
       code: 'invalid_arguments',

@@ -6,7 +6,7 @@ export type Hint = 'phone' | 'card' | 'ssn' | 'iban' | 'birth' | 'other' | Natio
 type NationalHint = 'nhs' | 'aadhaar' | 'pesel' | 'tfn' | 'sin' | 'dni'
 
 /** How many characters before a number are read for words, and how many words. */
-const reach = 48
+export const reach = 48
 const wordsMax = 8
 
 const words: Readonly<Record<Hint, string>> = {

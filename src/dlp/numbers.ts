@@ -2,7 +2,7 @@ import type { Candidate, Claim, Classifier } from './candidate.ts'
 import { keyContext } from './candidate.ts'
 import { cardOf } from './card.ts'
 import type { Context } from './context.ts'
-import { contextBefore } from './context.ts'
+import { contextBefore, reach } from './context.ts'
 import type { Groups } from './groups.ts'
 import { groups, readGroups } from './groups.ts'
 import { ibanAt } from './iban.ts'
@@ -23,7 +23,9 @@ export function numbers(text: string, work: Meter, key?: KeyFacts): readonly Spa
   const run = groups()
   const candidate = reader(text, run, key, work)
   for (let i = 0; i < text.length;) {
-    if (!isDigit(text.charCodeAt(i))) {
+    const code = text.charCodeAt(i)
+    if (!isDigit(code)) {
+      if (isWord(code)) candidate.lastLetter = i
       i++
       continue
     }
@@ -31,6 +33,8 @@ export function numbers(text: string, work: Meter, key?: KeyFacts): readonly Spa
     const span = isWord(text.charCodeAt(i - 1)) ? ibanAt(text, i, key, work) : undefined
     if (span !== undefined) found.push(span)
     i = span?.end ?? passed(candidate, found)
+    // What was skipped may have held letters.
+    if (i !== run.end[0]) candidate.lastLetter = i - 1
   }
   return found
 }
@@ -56,6 +60,8 @@ function passed(candidate: Reader, found: Span[]): number {
 
 interface Reader extends Candidate {
   joined: boolean
+  /** Where a word that may tell something stands at the latest. */
+  lastLetter: number
   begin(start: number): void
 }
 
@@ -67,6 +73,7 @@ function reader(text: string, run: Groups, key: KeyFacts | undefined, work: Mete
     text,
     run,
     joined: false,
+    lastLetter: -reach,
     begin(at) {
       const before = text.charCodeAt(at - 1)
       start = at
@@ -75,8 +82,9 @@ function reader(text: string, run: Groups, key: KeyFacts | undefined, work: Mete
     },
     context() {
       if (context !== null) return context
-      work.step(48)
-      return (context = contextBefore(text, start) ?? keyContext(key))
+      const wordless = start - this.lastLetter > reach
+      work.step(wordless ? 1 : reach)
+      return (context = (wordless ? undefined : contextBefore(text, start)) ?? keyContext(key))
     },
   }
 }

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { Json, JsonObject } from '../ports/json.ts'
+import { deepFrozen, type Json, type JsonObject } from '../ports/json.ts'
 import type {
   ArgumentProblem,
   Effect,
@@ -119,12 +119,4 @@ function problemsOf(issue: z.core.$ZodIssue): readonly ArgumentProblem[] {
 
 function lowered(message: string): string {
   return message.charAt(0).toLowerCase() + message.slice(1)
-}
-
-function deepFrozen<T>(value: T): T {
-  if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) {
-    Object.freeze(value)
-    for (const part of Object.values(value)) deepFrozen(part)
-  }
-  return value
 }
