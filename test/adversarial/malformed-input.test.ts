@@ -15,7 +15,6 @@ import { lines, listenStdio } from '../../src/server/stdio.ts'
 import { modern } from '../support/wire.ts'
 
 const folder = corporaFolder() ?? ''
-const rowsIn = <Row>(name: string): readonly Row[] => (folder === '' ? [] : rowsOf<Row>(folder, name))
 
 let edges: Edges
 beforeAll(async () => {
@@ -54,27 +53,27 @@ interface PrototypeRow {
 describe('malformed input crashes nothing, and none that must be refused is taken', () => {
   describe.skipIf(folder === '')('of the collected rows (skipped without corpora: set SLUICEGATE_CORPORA)', () => {
     it('is refused as JSON through every door, or means to a tool exactly what it said', async () => {
-      const { reject, accepted, crashes } = await tryBytes(edges, rowsIn<BytesRow>('json_bytes'))
+      const { reject, accepted, crashes } = await tryBytes(edges, rowsOf<BytesRow>(folder, 'json_bytes'))
       expect(reject).toBeGreaterThan(100)
       expect([accepted, crashes, edges.crashes]).toEqual([[], [], []])
       expect(edges.heard.length).toBeGreaterThan(100)
     })
 
     it('is refused as a message through every door, while official examples are taken', async () => {
-      const tried = await tryMessages(edges, rowsIn<MessageRow>('mcp_messages'))
+      const tried = await tryMessages(edges, rowsOf<MessageRow>(folder, 'mcp_messages'))
       expect(tried.reject).toBeGreaterThan(250)
       expect([tried.accepted, tried.crashes, tried.refused, edges.crashes]).toEqual([[], [], [], []])
       expect(tried.examples).toBeGreaterThan(60)
     })
 
     it('reaches a tool as it is, or not at all, however naughty the string', async () => {
-      for (const { id, s } of rowsIn<{ id: string; s: string }>('naughty_strings'))
+      for (const { id, s } of rowsOf<{ id: string; s: string }>(folder, 'naughty_strings'))
         expect([id, await heardOf(s)]).toEqual([id, s.isWellFormed() ? [s, s] : []])
     })
 
     it('never assigns through a prototype', async () => {
       const before = Reflect.ownKeys(Object.prototype).length
-      for (const { id, json, key_path: path, expect: wanted } of rowsIn<PrototypeRow>('proto_pollution')) {
+      for (const { id, json, key_path: path, expect: wanted } of rowsOf<PrototypeRow>(folder, 'proto_pollution')) {
         const value = json === undefined ? JSON.stringify({ [path ?? '']: 1 }) : json.replaceAll(/[\r\n]/g, ' ')
         const { bytes, headers } = echoing(Buffer.from(value))
         for (const door of edges.doors) {
@@ -93,7 +92,7 @@ describe('malformed input crashes nothing, and none that must be refused is take
       fc
         .array(fc.boolean(), { minLength: key.length, maxLength: key.length })
         .map((escaped) =>
-          [...key].map((char, at) => (escaped[at] ? `\\u00${char.charCodeAt(0).toString(16)}` : char)).join(''),
+          Array.from(key, (char, at) => (escaped[at] ? `\\u00${char.charCodeAt(0).toString(16)}` : char)).join(''),
         )
     const hostile = fc.oneof(
       spelled('__proto__').map((key) => `{"${key}":{"x":1}}`),
