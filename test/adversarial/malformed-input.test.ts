@@ -136,7 +136,7 @@ describe('malformed input crashes nothing, and none that must be refused is take
     const [input, output] = [new PassThrough(), new PassThrough()]
     const { service } = edges.gateway.started.gateway
     const credential = { kind: 'bearer', token: edges.gateway.token() } as const
-    const listener = await listenStdio({ service, credential, input, output, fault: () => undefined })
+    const listener = await listenStdio({ service, shows: () => credential, input, output, fault: () => undefined })
     const said: string[] = []
     output.on('data', (piece: Buffer) => void said.push(piece.toString()))
     for (let sent = 0; sent < 10_000_000; sent += chunk.length) input.write(chunk)
