@@ -128,6 +128,49 @@ const soc: readonly Panel[] = [
     queries: [{ expr: quantile(0.95, metric.operation, label.tool), legend: `{{${label.tool}}}` }],
   },
   {
+    title: 'Breakers that are not closed',
+    description:
+      'By service and region: 1 half open, 2 open. Calls to these are refused unsent, but for one probe at a time.',
+    type: 'timeseries',
+    width: 12,
+    queries: [{ expr: `sum by (${label.server}) (${plain(metric.breaker)}) > 0`, legend: `{{${label.server}}}` }],
+  },
+  {
+    title: 'Error budget used',
+    description:
+      'Of tools with a P95 objective: one call in twenty may take longer. 1 is all of it, over the window shown.',
+    type: 'timeseries',
+    unit: 'percentunit',
+    width: 12,
+    queries: [
+      {
+        expr: `${inWindow(metric.objectiveOver, label.tool)} / (0.05 * ${inWindow(metric.objectiveCalls, label.tool)})`,
+        legend: `{{${label.tool}}}`,
+      },
+    ],
+  },
+  {
+    title: 'Limits met',
+    description: 'Calls refused by a limit, by its name.',
+    type: 'timeseries',
+    unit: 'reqps',
+    width: 12,
+    queries: [{ expr: rate(metric.limitHits, label.limit), legend: `{{${label.limit}}}` }],
+  },
+  {
+    title: 'Calls held back from services',
+    description: 'Not sent: the breaker was open, or no place was free in time.',
+    type: 'timeseries',
+    unit: 'reqps',
+    width: 12,
+    queries: [
+      {
+        expr: rate(metric.serviceHeldBack, `${label.server}, ${label.reason}`),
+        legend: `{{${label.server}}}: {{${label.reason}}}`,
+      },
+    ],
+  },
+  {
     title: 'Time per stage, p95',
     description: 'What the gateway itself costs, and where. `invoke` and `service` are the tool’s own time.',
     type: 'timeseries',

@@ -52,6 +52,9 @@ export interface OutgoingGateParts {
   readonly sight?: Partial<GateSight>
 }
 
+/** Most targets that are remembered: of reloads that name others each time, the oldest are forgotten. */
+const doorsMax = 2_000
+
 interface Door {
   readonly rules: string
   readonly breaker: Breaker
@@ -79,7 +82,9 @@ export function outgoingGate(parts: OutgoingGateParts): OutgoingGate {
       bulkhead: bulkhead({ concurrency: guard.concurrency, waitingMax: guard.queue.max }, clock),
       retries: retryBudget(),
     }
+    doors.delete(target)
     doors.set(target, door)
+    if (doors.size > doorsMax) doors.delete(doors.keys().next().value as string)
     return door
   }
 

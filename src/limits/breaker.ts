@@ -88,7 +88,8 @@ export function breaker({ rules, clock, random, changed = () => {} }: BreakerPar
     if (phase.kind === 'half_open' && phase.probe === id) return probed(phase.failedProbes, tenant, ending)
     if (phase.kind !== 'closed' || began !== phases || ending === 'unsaid') return
     recent.add(nowMs(), tenant, ending === 'ok')
-    inARow = ending === 'ok' ? 0 : inARow + 1
+    if (ending === 'ok') return void (inARow = 0)
+    inARow += 1
     const why = reasonToOpen(rules, inARow, recent.counts(nowMs()))
     if (why === undefined || recent.blamesOneTenant(nowMs())) return
     open(0, tenant)

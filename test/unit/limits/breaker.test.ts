@@ -35,6 +35,16 @@ describe('a breaker', () => {
     expect(own.state()).toBe('open')
   })
 
+  it('does not open on a success, whatever came before it', () => {
+    const { own, calls } = bench({ callsMin: 10, failureRate: 0.5 })
+    for (let group = 0; group < 3; group += 1) calls('failed', 'failed', 'ok')
+    expect(own.state()).toBe('closed')
+    calls('ok', 'ok')
+    expect(own.state()).toBe('closed')
+    calls('failed')
+    expect(own.state()).toBe('open')
+  })
+
   it('forgets what lies before the window', () => {
     const { own, calls, clock } = bench({ callsMin: 10, failureRate: 0.5, windowMs: 10_000 })
     for (let pair = 0; pair < 4; pair += 1) calls('ok', 'failed')
