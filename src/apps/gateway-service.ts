@@ -35,15 +35,17 @@ export interface SwappableService extends GatewayService {
 export function gatewayService(parts: GatewayServiceParts): SwappableService {
   const { clock, keys, log, state, switchboard, fault } = parts
   const keyed = digests(keys, clock)
+  const time = steadyTime(clock)
   const lasting: Lasting = {
     ...parts,
-    time: steadyTime(clock),
+    time,
     digests: keyed,
     limiter: limiter({ clock, state, configured: none, lowered: loweredBy(switchboard), miscount: fault }),
     provenance: provenance({ sessionsMax: 10_000, hash: keyed.lasting }),
     watch: grantWatch({
       state,
-      clock,
+      // Who shares a state must not forget for the others what only a clock that was put forward calls old.
+      clock: { ...clock, nowMs: time.earliestMs },
       grantsMax: 100_000,
       report: (...grant) => reportGrant(parts, now.options, ...grant),
     }),

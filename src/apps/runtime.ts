@@ -135,6 +135,7 @@ function identifierOf({ clock, time, keys, state, grants }: Lasting, options: Ga
   return identifier({
     verifier: verifier({ issuers, audience, clock: { ...clock, nowMs: time.latestMs }, skewSec, cacheMax: 10_000 }),
     replay: replay({ state, time, mode: options.identity.replay }),
+    dpop: { state, time },
     directory: listed,
     sessionKey: createSecretKey(keys.sessionKey),
     homeRegion: (tenant) => options.regions.tenants[tenant] ?? '',

@@ -25,6 +25,7 @@ export interface ListenOptions {
     readonly port: number
     readonly hosts: readonly string[]
     readonly origins: readonly string[]
+    readonly publicUrl?: string
     readonly tls?: TlsSection
     readonly connections?: { readonly max: number; readonly perAddress: number }
   }

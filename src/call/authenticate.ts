@@ -14,6 +14,8 @@ export type Identity =
       readonly code: 'unauthenticated' | 'token_replayed' | 'internal'
       readonly why: string
       readonly who?: Principal
+      /** What the challenge says where it was not the token (RFC 9449 §7.1). */
+      readonly error?: 'invalid_dpop_proof'
     }
 
 /** Proves a credential. Throws only when it is broken itself. */

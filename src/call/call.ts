@@ -1,4 +1,5 @@
 import type { Identity } from './authenticate.ts'
+import type { ShownProof } from '../identity/dpop.ts'
 import type { Binding, Principal } from '../identity/principal.ts'
 import type { Proof } from '../identity/proof.ts'
 import type { Findings } from '../dlp/finding.ts'
@@ -17,6 +18,8 @@ export type Credential =
       readonly token: string
       /** What the connection proves of the sender, where it proves anything. */
       readonly binding?: Binding
+      /** A proof that the sender holds the key the token is bound to, shown with the scheme `DPoP`. */
+      readonly dpop?: ShownProof
       /** The process behind a stdio connection. */
       readonly processId?: string
     }

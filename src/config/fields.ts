@@ -75,6 +75,22 @@ export const destination = z.string().transform((text, context) => {
   return z.NEVER
 })
 
+/** The address by which clients know the MCP endpoint, e.g. `https://gate.example.com/mcp`: over TLS, except in development. */
+export function publicUrlIn({ mode }: Place): z.ZodType<string> {
+  return z.string().transform((text, context) => {
+    const url = URL.parse(text)
+    const plain = url?.username === '' && url.password === '' && url.search === '' && url.hash === ''
+    const secret = url?.protocol === 'https:' || (url?.protocol === 'http:' && mode === 'development')
+    if (url && plain && secret) return url.href
+    context.addIssue({
+      code: 'custom',
+      message: 'must be an https:// URL without user, query and fragment, e.g. https://gate.example.com/mcp',
+      input: undefined,
+    })
+    return z.NEVER
+  })
+}
+
 /** A key that this version does not serve: its presence is an error, for ignoring it would be a broken promise. */
 export function notServed(sentence: string): z.ZodType<undefined> {
   return z.custom<undefined>(() => false, `is not in this version: ${sentence}`)

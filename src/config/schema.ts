@@ -1,7 +1,18 @@
 import { z } from 'zod'
 import { Limits } from '../identity/directory.ts'
 import { authSection, principalsSection, type AuthSection, type PrincipalSource } from './auth-section.ts'
-import { destination, name, notServed, oneOf, pathIn, port, secretIn, type Place, type SecretRef } from './fields.ts'
+import {
+  destination,
+  name,
+  notServed,
+  oneOf,
+  pathIn,
+  port,
+  publicUrlIn,
+  secretIn,
+  type Place,
+  type SecretRef,
+} from './fields.ts'
 import { secretsSection, type SecretsSection } from './secrets-section.ts'
 import {
   builtIn,
@@ -34,6 +45,8 @@ export interface Config {
     readonly port: number
     readonly hosts: readonly string[]
     readonly origins: readonly string[]
+    /** Where clients find `/mcp`, when something stands before the listener. */
+    readonly publicUrl?: string
     readonly tls?: TlsSection
     /** Most connections at one time, and most of them from one address. All clients behind a proxy share its address. */
     readonly connections: { readonly max: number; readonly perAddress: number }
@@ -86,6 +99,7 @@ export function configSchema(place: Place): z.ZodType<Config> {
         port: port.default(8787),
         hosts: z.array(hostName).max(64).default([]),
         origins: z.array(z.string().max(512)).max(64).default([]),
+        publicUrl: publicUrlIn(place).exactOptional(),
         tls: tlsSection(place).exactOptional(),
         connections: connectionsSection,
       })

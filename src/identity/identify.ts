@@ -3,8 +3,9 @@ import type { Identify, Identity } from '../call/authenticate.ts'
 import type { Credential } from '../call/call.ts'
 import type { Actor } from '../evidence/record.ts'
 import type { Claims } from './claims.ts'
-import type { Why } from './compact.ts'
+import { isWhy, type Why } from './compact.ts'
 import type { Directory } from './directory.ts'
+import { checkProof, readProof, type DpopParts, type ShownProof } from './dpop.ts'
 import { rightsNow } from './elevation.ts'
 import type { Binding, Principal } from './principal.ts'
 import { Proof, type Held } from './proof.ts'
@@ -14,6 +15,8 @@ import type { TokenVerifier } from './token.ts'
 
 export interface IdentifyParts {
   readonly verifier: TokenVerifier
+  /** Where proofs of possession are remembered, and the time they are judged by. */
+  readonly dpop: DpopParts
   /** Takes a token for its sender. */
   readonly replay: (claims: Claims, sender: Sender) => Promise<Taken>
   readonly directory: Directory
@@ -39,6 +42,7 @@ export const localIssuer = 'urn:sluicegate:local'
 
 type Bearer = Extract<Credential, { kind: 'bearer' }>
 type Shown = Parameters<Identify>[0]
+type Refused = Extract<Identity, { ok: false }>
 
 /** Turns credentials into the principals they prove. Refuses what is not proven; nobody is anybody by default. */
 export interface Identifier {
@@ -71,9 +75,29 @@ export function identifier(parts: IdentifyParts): Identifier {
   }
 }
 
-async function proveToken(parts: IdentifyParts, { token, binding = {} }: Bearer): Promise<Identity> {
+async function proveToken(parts: IdentifyParts, { token, binding = {}, dpop }: Bearer): Promise<Identity> {
+  if (dpop) return provePossession(parts, token, binding, dpop)
   const verified = await parts.verifier.verify(token, binding)
   return verified.ok ? principalOf(parts, { token: verified.token, binding }) : refused(verified.why)
+}
+
+/** The token vouches for the key, then the key for the request. A token that vouches for none proves nothing this way. */
+async function provePossession(
+  parts: IdentifyParts,
+  text: string,
+  shown: Binding,
+  dpop: ShownProof,
+): Promise<Identity> {
+  const proof = readProof(dpop, text, parts.dpop.time.latestMs())
+  if (isWhy(proof)) return { ...refused(proof), error: 'invalid_dpop_proof' }
+  const binding = { ...shown, keyThumb: proof.keyThumb }
+  const verified = await parts.verifier.verify(text, binding)
+  if (!verified.ok) return refused(verified.why)
+  const { claims } = verified.token
+  if (claims.bound?.keyThumb === undefined) return nobody('cnf: The token is not bound to a key.')
+  const why = await checkProof(parts.dpop, proof)
+  if (why === 'unknown') return { ok: false, code: 'internal', why: 'dpop: The state gave no answer.' }
+  return why ? { ...refused(why), error: 'invalid_dpop_proof' } : principalOf(parts, { token: verified.token, binding })
 }
 
 /** A proven token is not proven again, but it may have run out, its key may be gone, and its rights are those of now. */
@@ -166,10 +190,10 @@ function identifyProcess(parts: IdentifyParts, local: LocalIdentity, processId: 
 
 const elevationsOf = ({ elevations = () => [] }: IdentifyParts) => elevations
 
-function refused({ check, message }: Why): Identity {
+function refused({ check, message }: Why): Refused {
   return nobody(`${check}: ${message}`)
 }
 
-function nobody(why: string): Identity {
+function nobody(why: string): Refused {
   return { ok: false, code: 'unauthenticated', why }
 }

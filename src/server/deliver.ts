@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http'
 import type { Json } from '../ports/json.ts'
+import { challenge } from './address.ts'
 import type { Backlog } from './backlog.ts'
 import { retryAfter, sendRpcError } from './body.ts'
 import type { Exchange } from './mcp.ts'
@@ -13,8 +14,8 @@ export interface Delivery {
   readonly unanswered: Promise<void>
   /** Where the answer waits for its reader. */
   readonly backlog: Backlog
-  /** `http://host:port` of this listener. */
-  readonly origin: string
+  /** Where `/mcp` is for this client. */
+  readonly address: string
 }
 
 /**
@@ -22,7 +23,7 @@ export interface Delivery {
  * answer are, and takes its place, whether the answer would have been JSON or a stream.
  */
 export async function deliver(answer: Response, delivery: Delivery, response: ServerResponse): Promise<void> {
-  const { exchange, body, unanswered, origin, backlog } = delivery
+  const { exchange, body, unanswered, address, backlog } = delivery
   const reader = answer.body?.getReader()
   const stop = () => void reader?.cancel().catch(() => undefined)
   // A stream whose reader is gone would count as open, and the client could not open another.
@@ -32,7 +33,7 @@ export async function deliver(answer: Response, delivery: Delivery, response: Se
   const first = isCall ? await reader?.read() : undefined
   if (exchange.refused) {
     stop()
-    return sendRefused(exchange.refused, body, origin, response)
+    return sendRefused(exchange.refused, body, address, response)
   }
   response.writeHead(answer.status, headersOf(answer))
   if (!isCall) response.flushHeaders()
@@ -51,19 +52,15 @@ function headersOf(answer: Response): Record<string, string> {
 function sendRefused(
   refused: NonNullable<Exchange['refused']>,
   body: Json,
-  origin: string,
+  address: string,
   response: ServerResponse,
 ): void {
   const { status, code, message, data, retryAfterMs } = refused
   const scopes = (data['denied'] as { elevate?: { scopes?: readonly string[] } } | undefined)?.elevate?.scopes ?? []
-  const error = status === 403 ? `error="insufficient_scope", scope="${scopes.join(' ')}"` : 'error="invalid_token"'
+  const lacking = { error: 'insufficient_scope', scope: scopes.join(' ') } as const
+  const challenged = challenge(address, status === 403 ? lacking : { error: 'invalid_token' })
   sendRpcError(response, status ?? 500, { code, message, data }, idOf(body), {
-    ...((status === 401 || status === 403) && { 'www-authenticate': challenge(origin, error) }),
+    ...((status === 401 || status === 403) && { 'www-authenticate': challenged }),
     ...(retryAfterMs !== undefined && { 'retry-after': retryAfter(retryAfterMs) }),
   })
-}
-
-/** What a caller needs to do better (RFC 6750 §3, RFC 9728 §5.1). */
-export function challenge(origin: string, error: string): string {
-  return `Bearer ${error}, resource_metadata="${origin}/.well-known/oauth-protected-resource/mcp"`
 }

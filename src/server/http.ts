@@ -2,8 +2,10 @@ import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createMcpHandler } from '@modelcontextprotocol/server'
 import { brokenInside } from '../call/surface.ts'
+import { algorithms } from '../ports/issuer-keys.ts'
 import type { JsonObject } from '../ports/json.ts'
 import type { Clock } from '../ports/clock.ts'
+import { addressOf } from './address.ts'
 import { anonymousLimit } from './anonymous.ts'
 import { sendJson, sendRpcError } from './body.ts'
 import { hostProblem, loopbackHosts, loopbackOrigins, type HostRules } from './host-guard.ts'
@@ -25,6 +27,8 @@ export interface HttpOptions extends ListenerOptions {
   readonly clock: Clock
   readonly fault: (error: unknown) => void
   readonly drain?: DrainTimes
+  /** Where `/mcp` is for clients, when something stands before the listener. */
+  readonly publicUrl?: string
 }
 
 export interface HttpListener {
@@ -83,7 +87,7 @@ async function drain({ endpoint, calls }: Served, { drainMs, abortMs }: DrainTim
   await Promise.all([endpoint.answering.idle(abortMs), calls.idle(abortMs)])
 }
 
-function servedBy(options: HttpOptions, { port, scheme, origin, backlog }: Listening): Served {
+function servedBy(options: HttpOptions, { port, scheme, backlog }: Listening): Served {
   const { clock, fault } = options
   const calls = underWay()
   const service: GatewayService = { ...options.service, call: (call) => calls.during(options.service.call(call)) }
@@ -92,7 +96,7 @@ function servedBy(options: HttpOptions, { port, scheme, origin, backlog }: Liste
     options,
     calls,
     rules: {
-      hosts: [...loopbackHosts, ...(options.hosts ?? [])],
+      hosts: [...loopbackHosts, ...(options.hosts ?? []), ...publicHost(options)],
       origins: [...loopbackOrigins(port, scheme), ...(options.origins ?? [])],
     },
     endpoint: {
@@ -103,7 +107,7 @@ function servedBy(options: HttpOptions, { port, scheme, origin, backlog }: Liste
       anonymous: anonymousLimit(clock),
       answering: underWay(),
       backlog,
-      origin,
+      reachable: { scheme, ...(options.publicUrl !== undefined && { publicUrl: options.publicUrl }) },
     },
   }
 }
@@ -119,18 +123,25 @@ async function route(served: Served, request: IncomingMessage, response: ServerR
   const path = (request.url ?? '/').split('?')[0]
   if (path === '/mcp') return serveMcp(served.endpoint, request, response)
   if (path === '/.well-known/oauth-protected-resource' || path === '/.well-known/oauth-protected-resource/mcp') {
-    return sendJson(response, 200, resourceMetadata(served))
+    return sendJson(response, 200, resourceMetadata(served, request))
   }
   if (path === '/schemas/denied.json') return sendJson(response, 200, deniedSchema)
   sendJson(response, 404, { error: { message: 'Nothing is served here. MCP is at /mcp.' } })
 }
 
-/** RFC 9728, section 3. */
-function resourceMetadata({ options, endpoint }: Served): JsonObject {
+/** The name clients know is served, too. */
+function publicHost({ publicUrl }: HttpOptions): readonly string[] {
+  return publicUrl === undefined ? [] : [new URL(publicUrl).hostname]
+}
+
+/** RFC 9728, section 2, with what RFC 8705 and RFC 9449 add. */
+function resourceMetadata({ options, endpoint }: Served, request: IncomingMessage): JsonObject {
   return {
-    resource: `${endpoint.origin}/mcp`,
+    resource: addressOf(request, endpoint.reachable),
     authorization_servers: options.authorizationServers,
     scopes_supported: options.scopes,
     bearer_methods_supported: ['header'],
+    dpop_signing_alg_values_supported: algorithms,
+    tls_client_certificate_bound_access_tokens: (options.tls?.clientCert ?? 'none') !== 'none',
   }
 }

@@ -7,6 +7,8 @@ import type { Principal } from '../identity/principal.ts'
 import { isJsonObject, type Json } from '../ports/json.ts'
 import type { Backlog } from './backlog.ts'
 import { readBody, sendRpcError } from './body.ts'
+import { addressOf } from './address.ts'
+import { credentialOf } from './credential.ts'
 import { deliver } from './deliver.ts'
 import { valuesOf } from './host-guard.ts'
 import type { Exchange } from './mcp.ts'
@@ -14,7 +16,6 @@ import { idOf, isInitialize, modernVersionOf, paramsOf, versionOf } from './mess
 import { eraOf, messageProblem } from './message-rules.ts'
 import { clientOf } from './meta.ts'
 import { idleMsMax, type McpSession, type McpSessions } from './sessions.ts'
-import { certThumbOf } from './peer.ts'
 import { messageLimits, parseStrict } from './strict-json.ts'
 import { sendTooMany, turnAway, type Door } from './turn-away.ts'
 import type { UnderWay } from './under-way.ts'
@@ -58,7 +59,7 @@ export function serveMcp(endpoint: Endpoint, request: IncomingMessage, response:
 /** Judges the method and the token, and only then reads what the request says and answers. */
 async function serve(endpoint: Endpoint, request: IncomingMessage, response: ServerResponse): Promise<void> {
   if (!methods.includes(request.method ?? '')) return sendNotAllowed(response)
-  const caller = callerOf(request)
+  const caller = callerOf(endpoint, request)
   const identity = await endpoint.service.prove(caller)
   if (!identity.ok) return turnAway(endpoint, request, response, identity)
   const body = request.method === 'POST' ? await postBody(request, response) : null
@@ -81,19 +82,10 @@ function sendNotAllowed(response: ServerResponse): void {
   sendRpcError(response, 405, { code: -32000, message: 'Method not allowed.' }, null, { allow: methods.join(', ') })
 }
 
-function callerOf(request: IncomingMessage): Caller {
+function callerOf(endpoint: Endpoint, request: IncomingMessage): Caller {
   const mcpSession = valuesOf(request, 'mcp-session-id')[0]
-  return { credential: credentialOf(request), transport: 'http', ...(mcpSession !== undefined && { mcpSession }) }
-}
-
-/** RFC 6750, section 2.1, and only that: one header, never the query. */
-function credentialOf(request: IncomingMessage): Credential {
-  const values = valuesOf(request, 'authorization')
-  const token = values.length === 1 ? /^Bearer ([^\s]+)$/i.exec(values[0] as string)?.[1] : undefined
-  const certThumb = certThumbOf(request)
-  return token === undefined
-    ? { kind: 'none' }
-    : { kind: 'bearer', token, ...(certThumb && { binding: { certThumb } }) }
+  const credential = credentialOf(request, addressOf(request, endpoint.reachable))
+  return { credential, transport: 'http', ...(mcpSession !== undefined && { mcpSession }) }
 }
 
 /** The parsed body; undefined when the request was refused and answered. */
@@ -179,11 +171,12 @@ async function handOver(endpoint: Endpoint, arrived: Arrived, session: McpSessio
   const { request, response, body } = arrived
   const unanswered = Promise.withResolvers<void>()
   const exchange: Exchange = { ...exchangeFor(arrived, session), unanswered: unanswered.resolve }
-  const web = webRequest(request, response, endpoint.origin)
+  const address = addressOf(request, endpoint.reachable)
+  const web = webRequest(request, response, address)
   const passed = { authInfo: authInfoOf(exchange), ...(body !== null && { parsedBody: body }) }
   const answer = await (session ? session.transport.handleRequest(web, passed) : endpoint.modern.fetch(web, passed))
-  const { origin, backlog } = endpoint
-  const delivery = { exchange, body, unanswered: unanswered.promise, origin, backlog }
+  const { backlog } = endpoint
+  const delivery = { exchange, body, unanswered: unanswered.promise, address, backlog }
   return { answer, deliver: () => deliver(answer, delivery, response) }
 }
 
@@ -209,13 +202,13 @@ function authInfoOf(exchange: Exchange): AuthInfo {
 }
 
 /** The request as the protocol layer reads it: method, headers and a signal that fires when the client goes away. */
-function webRequest(request: IncomingMessage, response: ServerResponse, origin: string): Request {
+function webRequest(request: IncomingMessage, response: ServerResponse, address: string): Request {
   const gone = new AbortController()
   response.once('close', () => gone.abort())
   const headers = new Headers()
   for (const [name, values] of Object.entries(request.headersDistinct)) {
-    if (name === 'authorization') continue
+    if (name === 'authorization' || name === 'dpop') continue
     for (const value of values ?? []) headers.append(name, value)
   }
-  return new Request(`${origin}/mcp`, { method: request.method ?? 'GET', headers, signal: gone.signal })
+  return new Request(address, { method: request.method ?? 'GET', headers, signal: gone.signal })
 }

@@ -3,7 +3,7 @@ import type { Identity } from '../call/authenticate.ts'
 import { surface } from '../call/surface.ts'
 import type { Anonymous } from './anonymous.ts'
 import { retryAfter, sendRpcError } from './body.ts'
-import { challenge } from './deliver.ts'
+import { addressOf, challenge, type Reachable } from './address.ts'
 import { idOf } from './message.ts'
 import type { GatewayService } from './mcp.ts'
 import type { Json } from '../ports/json.ts'
@@ -12,8 +12,7 @@ import { messageLimits } from './strict-json.ts'
 export interface Door {
   readonly service: GatewayService
   readonly anonymous: Anonymous
-  /** `http://host:port` of this listener. */
-  readonly origin: string
+  readonly reachable: Reachable
 }
 
 /**
@@ -21,7 +20,7 @@ export interface Door {
  * such records 429 and none. Of a token that was proven, and then found to be another's, the body was read.
  */
 export async function turnAway(
-  { service, anonymous, origin }: Door,
+  { service, anonymous, reachable }: Door,
   request: IncomingMessage,
   response: ServerResponse,
   refused: Extract<Identity, { ok: false }>,
@@ -54,7 +53,7 @@ export async function turnAway(
   sendRpcError(response, status, { code, message, data }, idOf(body), {
     ...closing(request),
     ...(status === 401
-      ? { 'www-authenticate': challenge(origin, 'error="invalid_token"') }
+      ? { 'www-authenticate': challenge(addressOf(request, reachable), { error: refused.error ?? 'invalid_token' }) }
       : { 'retry-after': retryAfter(1_000) }),
   })
 }

@@ -26,6 +26,7 @@ const identities = new Map<'now', ReturnType<typeof identifier>>()
 
 function begin({ file, publicKey, mode }: Begin): void {
   const time = steadyTime(systemClock())
+  const state = sqliteState({ file })
   const jwk = { ...createPublicKey(publicKey).export({ format: 'jwk' }), kid: 'key-EdDSA', alg: 'EdDSA' }
   identities.set(
     'now',
@@ -36,7 +37,8 @@ function begin({ file, publicKey, mode }: Begin): void {
         clock: systemClock(),
         cacheMax: 1000,
       }),
-      replay: replay({ state: sqliteState({ file }), time, mode }),
+      replay: replay({ state, time, mode }),
+      dpop: { state, time },
       directory: directory([]),
       sessionKey: Buffer.alloc(32, 1),
       homeRegion: () => 'US',

@@ -18,9 +18,11 @@ interface More {
 function bench(more: More = {}) {
   const tokens = tokenBench()
   const { mode = 'bound', state = memoryState() } = more
+  const time = steadyTime(tokens.clock)
   const { identify, prove } = identifier({
     verifier: tokens.tokens,
-    replay: replay({ state, time: steadyTime(tokens.clock), mode }),
+    replay: replay({ state, time, mode }),
+    dpop: { state, time },
     directory: directory([
       { principal: 'agent:copilot', allow: ['orders.read'], deny: ['crm.write'] },
       { principal: 'agent:brief', ttlSeconds: 60 },
@@ -80,6 +82,7 @@ describe('identifying a caller', () => {
     const strict = identifier({
       verifier: tokens.tokens,
       replay: async () => ({ kind: 'taken', tied: true }),
+      dpop: { state: memoryState(), time: steadyTime(tokens.clock) },
       directory: directory([{ principal: 'agent:copilot', deny: ['orders.read'] }]),
       sessionKey: Buffer.alloc(32, 1),
       homeRegion: () => 'US',
