@@ -20,6 +20,7 @@ import { verifyEvidence } from '../apps/verify.ts'
 import { signSnapshot } from '../detection/snapshot.ts'
 import { developmentIssuer } from '../identity/issuer.ts'
 import { startAgent, type Agent } from './agents.ts'
+import { atTheDesk } from './elevation.ts'
 import type { Door, Saw } from './agent.ts'
 import { simulateBaseline } from './baseline.ts'
 import { start, type Started } from './development.ts'
@@ -158,6 +159,8 @@ async function play(
 
 async function perform(scene: Scene, agent: Agent, gateway: Gateway): Promise<Played> {
   const { times = 1 } = scene
+  const desk = scene.before && (await atTheDesk(scene.before, gateway))
+  if (desk !== undefined) return { scene, ended: 'not called', missed: desk }
   for (let call = 1; call < times; call++) {
     const saw = await agent.call(scene.tool, scene.args, { ...scene.plan, retry: 0 })
     if (!saw.ok) return { scene, ended: endedAs(saw), missed: `call ${call} of ${times} ended early` }

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { Code } from '../call/outcome.ts'
 import type { JsonObject } from '../ports/json.ts'
 import type { Saw } from './agent.ts'
+import { elevated, type AtTheDesk } from './elevation.ts'
 import type { Traffic } from './service/traffic.ts'
 
 /** Who takes part: a credential, and the door it comes through. */
@@ -21,6 +22,8 @@ export interface Scene {
   readonly args: JsonObject
   /** `ok`, or the code the call must be refused with. */
   readonly expect: 'ok' | Code
+  /** What people do before the call is made. */
+  readonly before?: AtTheDesk
   /** What else must be true of what the agent saw; the sentence says what was missed. */
   readonly check?: (saw: Saw) => string | undefined
   /** How often the same call is made; all but the last must succeed. */
@@ -64,6 +67,7 @@ export const cast: readonly Cast[] = [
     door: 'modern',
     grants: ['orders.read', 'flags.write:staging', 'flags.write:prod'],
   },
+  { name: elevated.principal, tenant: elevated.tenant, door: 'modern', grants: ['orders.read', 'flags.write:staging'] },
   { name: 'agent:reporter', tenant: 'globex', door: 'stdio', grants: ['orders.read'] },
   { name: 'agent:support', tenant: 'acme', door: 'modern', grants: ['orders.read', 'web.fetch', 'web.post'] },
   {
@@ -144,6 +148,29 @@ export const scenes: readonly Scene[] = [
     args: { name: badFlag, env: 'prod', rolloutPct: 50, ticket, idemKey: randomUUID() },
     expect: 'ok',
     rolledBackTo: 10,
+  },
+  {
+    act: 'golden',
+    title: 'a hotfix in prod by an agent that has no right to it',
+    agent: elevated.principal,
+    ...hotfix(),
+    expect: 'scope_missing',
+  },
+  {
+    act: 'golden',
+    title: 'and once another person lent it the right for two seconds',
+    agent: elevated.principal,
+    ...hotfix(),
+    before: 'approve',
+    expect: 'ok',
+  },
+  {
+    act: 'golden',
+    title: 'and when the two seconds are over',
+    agent: elevated.principal,
+    ...hotfix(),
+    before: 'wait until it is over',
+    expect: 'scope_missing',
   },
   {
     act: 'golden',
@@ -258,6 +285,11 @@ export const scenes: readonly Scene[] = [
     expect: 'session_killed',
   },
 ]
+
+/** The same call each time, under a key of its own: it asks for the right that the elevation lends. */
+function hotfix(): Pick<Scene, 'tool' | 'args'> {
+  return { tool: 'flag.set', args: { name: 'express-delivery', env: 'prod', rolloutPct: 5, idemKey: randomUUID() } }
+}
 
 /** Every row shows masked contacts, and no address or number stands anywhere in the text. */
 function contactsMasked({ text, structured }: Saw): string | undefined {

@@ -4,7 +4,7 @@ import { adminService, type AdminServiceParts } from '../../../src/apps/admin-se
 const problemsOf = (log?: string, tickets?: string, detector?: string) =>
   adminService({
     log: { problem: () => log },
-    options: { tickets: { problem: () => tickets } },
+    options: { tickets: { problem: () => tickets }, identity: { issuers: [] } },
     detector: { problem: () => detector },
   } as unknown as AdminServiceParts).problems()
 
