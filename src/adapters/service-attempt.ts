@@ -123,9 +123,13 @@ const unsent = new Set([
   'UND_ERR_CONNECT_TIMEOUT',
 ])
 
+/** The service could not prove who it is, so it was told nothing. */
+const distrusted =
+  /^(CERT_|ERR_TLS_CERT_|UNABLE_TO_|SELF_SIGNED_CERT|DEPTH_ZERO_SELF_SIGNED|INVALID_CA|HOSTNAME_MISMATCH)/
+
 function broken({ method }: ServiceRequest, error: unknown, signal: AbortSignal): Attempt {
   const failure = signal.aborted ? endOf(signal) : codeOf(error)
-  const sent = !unsent.has(failure)
+  const sent = !unsent.has(failure) && !distrusted.test(failure)
   const code = method !== 'GET' && sent ? 'outcome_unknown' : 'upstream_unavailable'
   return {
     kind: 'failed',

@@ -1,10 +1,11 @@
-import { Agent } from 'undici'
 import { defaultGuard, type Guard } from '../limits/guard.ts'
 import type { OpenPart } from '../ports/observer.ts'
 import { ToolRefusal, UpstreamError, type ServiceCall, type ServiceReply, type ServiceRequest } from '../ports/tool.ts'
 import { attribute } from '../telemetry/names.ts'
 import type { OutgoingGate, Sleep } from './outgoing-gate.ts'
+import { serviceAgents, type ServiceAgents } from './service-agents.ts'
 import { attempt, type Attempt } from './service-attempt.ts'
+import type { TlsSource } from './tls-files.ts'
 
 /** Where services are, what they are shown, and what stands before them. */
 export interface ServiceAddresses {
@@ -14,6 +15,8 @@ export interface ServiceAddresses {
   readonly credential: (service: string) => string
   /** By service; `defaultGuard` where nothing is said. */
   readonly guards?: Readonly<Record<string, Guard>>
+  /** What is shown and trusted, by service; where nothing is said, TLS 1.3 and the authorities of the system. */
+  readonly tls?: Readonly<Record<string, TlsSource>>
 }
 
 export interface ServiceClientOptions extends ServiceAddresses {
@@ -59,28 +62,21 @@ export interface ServiceClient {
  * `outcome_unknown`. 4xx come back as replies.
  */
 export function serviceClient(options: ServiceClientOptions): ServiceClient {
-  const agent = agentOf()
+  const agents = serviceAgents()
   const to = (addresses: ServiceAddresses): ServiceClient => {
-    const parts = { ...options, ...addresses, agent }
+    const parts = { ...options, ...addresses, agents }
     const call = (context: ServiceContext, request: ServiceRequest) => {
       const guard = guardOf(parts, request.service)
       const run = (signal: AbortSignal) => tried({ ...parts, guard }, { ...context, signal }, request)
       return within(guard.timeoutMs, options.sleep, context.signal, run)
     }
     const client = (context: ServiceContext) => afterWrites((request) => traced(context, request, call))
-    return Object.assign(client, { to, close: () => agent.close() })
+    return Object.assign(client, { to, close: agents.close })
   }
   return to(options)
 }
 
-type Parts = ServiceClientOptions & { readonly agent: Agent; readonly guard: Guard }
-
-/** Time is kept per call, and the places of the gate bound the sockets. */
-function agentOf(): Agent {
-  return new Agent({ connect: { timeout: connectTimeoutMs }, headersTimeout: 0, bodyTimeout: 0 })
-}
-
-const connectTimeoutMs = 10_000
+type Parts = ServiceClientOptions & { readonly agents: ServiceAgents; readonly guard: Guard }
 
 function guardOf({ guards = {} }: ServiceAddresses, service: string): Guard {
   return (Object.hasOwn(guards, service) ? guards[service] : undefined) ?? defaultGuard
@@ -143,12 +139,13 @@ async function tried(
   context: ServiceContext & { readonly traceparent?: string },
   request: ServiceRequest,
 ): Promise<ServiceReply> {
-  const { retriesMax = 2, answerMax = 4 * 1024 * 1024, agent, gate, guard, nowMs } = parts
+  const { retriesMax = 2, answerMax = 4 * 1024 * 1024, agents, tls = {}, gate, guard, nowMs } = parts
   const { tenant, region, signal } = context
   const base = baseOf(parts, request.service, region)
   const credential = parts.credential(request.service)
   const target = `${request.service}/${region}`
-  const send = () => attempt({ agent, base, credential, context, request, answerMax, signal, nowMs })
+  const own = Object.hasOwn(tls, request.service) ? tls[request.service] : undefined
+  const send = () => attempt({ agent: agents.of(own), base, credential, context, request, answerMax, signal, nowMs })
   for (let count = 0; ; count += 1) {
     const ended = await gate.pass({ target, guard, tenant, signal, first: count === 0 }, send, ({ says }) => says)
     const again = count < retriesMax && !signal.aborted && mayRepeat(request, ended) && isSoon(parts, ended)

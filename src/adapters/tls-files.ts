@@ -48,6 +48,8 @@ export interface TlsSource {
   facts(): CertificateFacts | undefined
   /** Hands over each new pair from here on. When that throws, the old pair stays. */
   follow(take: (context: SecureContextOptions) => void): void
+  /** Runs once the source is closed. */
+  onClose(run: () => void): void
   close(): void
 }
 
@@ -78,6 +80,7 @@ export async function tlsFiles(options: TlsFilesOptions): Promise<TlsSource> {
   let looks = 0
   let dueDay: number | undefined
   const takers: ((context: SecureContextOptions) => void)[] = []
+  const closers: (() => void)[] = []
   const tell = (kind: CertificateEvent['kind'], why: readonly string[], facts?: CertificateFacts) =>
     told({ kind, name, why, ...(facts && { facts }) })
 
@@ -141,7 +144,11 @@ export async function tlsFiles(options: TlsFilesOptions): Promise<TlsSource> {
     current: () => inUse.context,
     facts,
     follow: (one) => void takers.push(one),
-    close: () => timer.stop(),
+    onClose: (run) => void closers.push(run),
+    close() {
+      timer.stop()
+      for (const run of closers.splice(0)) run()
+    },
   }
 }
 

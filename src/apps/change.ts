@@ -9,6 +9,8 @@ import type { EmbeddedDetector } from './detector.ts'
 import { changeEntries } from './entries.ts'
 import type { SwappableService } from './gateway-service.ts'
 import type { GatewayOptions } from './options.ts'
+import { reportServiceTls } from './service-tls.ts'
+import type { Transport } from './transport.ts'
 
 /** A change of configuration that was not taken over. */
 export interface RefusedChange {
@@ -35,6 +37,7 @@ export interface Changes {
 
 export interface ChangesParts {
   readonly service: SwappableService
+  readonly transport: Transport
   readonly detector: EmbeddedDetector
   readonly log: EvidenceLog
   readonly meters: Meters
@@ -58,6 +61,7 @@ export function changes(parts: ChangesParts): Changes {
       // Nothing is awaited in between: no call and no record sees one without the other.
       judgeByNewRules()
       service.swap(built)
+      reportServiceTls(next, parts.transport)
       meters.reload('loaded')
       report({ level: 'info', config: 'loaded', digest: next.configDigest, previous: before.configDigest })
       void closeSinks(detector, before, next)

@@ -43,6 +43,7 @@ import { scopesAsked } from '../tools/scopes.ts'
 import { egressLists, spelled } from '../tools/egress-lists.ts'
 import { exposedSecrets } from './exposure.ts'
 import { once, type Keep } from './kept.ts'
+import { tlsOfServices } from './service-tls.ts'
 import type { GatewayOptions } from './options.ts'
 import { credentials, inUse, secretsFor, type Secrets } from './secrets.ts'
 
@@ -112,7 +113,7 @@ async function resolved(loaded: LoadedConfig, around: Surroundings): Promise<Gat
       tenants: Object.fromEntries(Object.entries(config.auth.tenants).map(([tenant, { home }]) => [tenant, home])),
       backends: config.auth.regions,
     },
-    services: await servicesOf(config, secrets),
+    services: await servicesOf(config, secrets, around),
     egress: {
       ...egressLists({ mode: config.mode, ...config.egress }),
       bulk: config.egress.bulk.map(spelled),
@@ -281,7 +282,11 @@ function localOf(config: Config) {
   return { tenant: 'local', principal: 'agent:local', scopes: config.auth.stdio.grants }
 }
 
-async function servicesOf(config: Config, secrets: Secrets): Promise<GatewayOptions['services']> {
+async function servicesOf(
+  config: Config,
+  secrets: Secrets,
+  { keep = once }: Surroundings,
+): Promise<GatewayOptions['services']> {
   if (config.services === builtIn)
     throw new ConfigError(['services: the bundled service API runs in `serve` and `demo` only.'])
   const services = Object.entries(config.services)
@@ -292,6 +297,7 @@ async function servicesOf(config: Config, secrets: Secrets): Promise<GatewayOpti
     urls: Object.fromEntries(services.map(([name, { regions }]) => [name, regions])),
     credential: credentials(tokens),
     guards: Object.fromEntries(services.map(([name, { guard }]) => [name, guard])),
+    tls: await tlsOfServices(config.mode, config.services, keep),
   }
 }
 

@@ -30,6 +30,7 @@ import { openGuard } from './open-guard.ts'
 import type { RolloutGuard } from './rollout-guard.ts'
 import { breakerLevels, realSleep, serviceGate } from './service-gate.ts'
 import { secretAges } from './secret-ages.ts'
+import { closeServiceTls, reportServiceTls } from './service-tls.ts'
 import { switchboard, type Switchboard } from './switchboard.ts'
 import { transport, type Transport } from './transport.ts'
 
@@ -124,6 +125,9 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   watchSecrets(meters.provider, () => secrets().list())
   keep(secretAges({ inUse: secrets, clock, report: options.report }))
   for (const entry of loadEntries(options)) await log.append(entry)
+  const certificates = transport({ ...shared, report: options.report, tell: watching.tell })
+  reportServiceTls(options, certificates)
+  held.defer(() => closeServiceTls(service.options()))
   await grants.prepare(options.elevations)
   const open = held.move()
   return {
@@ -134,8 +138,8 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
     switches,
     grants,
     rollouts: guard,
-    transport: transport({ log, meters, report: options.report, fault }),
-    changes: changes({ ...shared, service, detector: watching, report: options.report }),
+    transport: certificates,
+    changes: changes({ ...shared, service, transport: certificates, detector: watching, report: options.report }),
     append: (entry) => log.append(entry),
     flush: () => seen.flush(),
     close: () => open.disposeAsync(),

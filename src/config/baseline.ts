@@ -2,6 +2,7 @@ import { placedDocument, type Problem } from '../policy/document.ts'
 import { Baseline } from './documents.ts'
 import { explain } from './explain.ts'
 import type { Config } from './schema.ts'
+import { builtIn } from './sections.ts'
 import { problemAt, readSource, type At, type Path, type Source } from './source.ts'
 import type { TlsSection } from './tls-section.ts'
 import { isLoopback } from './transport.ts'
@@ -22,7 +23,11 @@ export function readBaseline(config: Config, own: At) {
   return {
     config: withBaseline(config, parsed.data),
     problems: strict ? unmet : [],
-    warnings: [...(strict ? [] : unmet), ...notMet(config, parsed.data, at)],
+    warnings: [
+      ...(strict ? [] : unmet),
+      ...servicesWithoutMtls(config, parsed.data, at),
+      ...notMet(config, parsed.data, at),
+    ],
     sources: [source],
   }
 }
@@ -33,6 +38,7 @@ function withBaseline(config: Config, { auth, transport, secrets }: Baseline): C
     ...config,
     listen: { ...config.listen, ...stricterTls(config.listen.tls, transport) },
     admin: { ...config.admin, ...stricterTls(config.admin.tls, transport) },
+    services: stricterServices(config.services, transport),
     auth: {
       ...config.auth,
       maxTtlSeconds: Math.min(config.auth.maxTtlSeconds, auth?.max_ttl_seconds ?? Infinity),
@@ -44,12 +50,22 @@ function withBaseline(config: Config, { auth, transport, secrets }: Baseline): C
   }
 }
 
-function stricterTls(tls: TlsSection | undefined, transport: Baseline['transport']): { readonly tls?: TlsSection } {
+function stricterServices(services: Config['services'], transport: Baseline['transport']): Config['services'] {
+  if (services === builtIn) return services
+  const stricter = Object.entries(services).map(
+    ([name, section]) => [name, { ...section, ...stricterTls(section.tls, transport) }] as const,
+  )
+  return Object.fromEntries(stricter)
+}
+
+function stricterTls<Tls extends Pick<TlsSection, 'minVersion' | 'rotationDays'>>(
+  tls: Tls | undefined,
+  transport: Baseline['transport'],
+): { readonly tls?: Tls } {
   if (!tls) return {}
   const minVersion = transport?.tls_min_version === '1.3' ? '1.3' : tls.minVersion
-  return {
-    tls: { ...tls, minVersion, rotationDays: Math.min(tls.rotationDays, transport?.cert_rotation_days ?? Infinity) },
-  }
+  const rotationDays = Math.min(tls.rotationDays, transport?.cert_rotation_days ?? Infinity)
+  return { tls: { ...tls, minVersion, rotationDays } }
 }
 
 /** Mutual TLS that nobody does must not look as if somebody did. Loopback is left to the proxy in front of it. */
@@ -60,6 +76,17 @@ function withoutMtls({ listen, admin }: Config, { transport }: Baseline, at: At)
   if (transport?.mtls !== true || lax.length === 0) return []
   const message = `${lax.map(([section]) => section).join(' and ')} would serve clients without a certificate: add tls.ca there, or bind to loopback behind a proxy that does mutual TLS.`
   return [at(['transport', 'mtls'], message)]
+}
+
+/** Towards services a certificate is theirs to ask for: that none would be shown is told, not refused. */
+function servicesWithoutMtls({ services }: Config, { transport }: Baseline, at: At): Problem[] {
+  if (transport?.mtls !== true || services === builtIn) return []
+  const without = Object.entries(services).filter(([, { tls }]) => tls?.cert === undefined)
+  if (without.length === 0) return []
+  const names = without.map(([service]) => service).join(', ')
+  return [
+    at(['transport', 'mtls'], `No client certificate is shown to ${names}: add services.<name>.tls with cert and key.`),
+  ]
 }
 
 /** What the baseline asks for and this version does not do yet: told, so that nobody takes it for done. */

@@ -5,6 +5,7 @@ import type { Guard } from '../limits/guard.ts'
 import { destination, name, oneOf, pathIn, port, secretIn, type Place, type SecretRef } from './fields.ts'
 import { guardSection, type GuardSection } from './guard-section.ts'
 import { guarded, guardKeys } from './service-section.ts'
+import { serviceTlsSection, type ServiceTlsSection } from './tls-section.ts'
 
 /** Stands in `policies` and `detector.rules` for the rules that come with the product. */
 export const builtIn = 'builtin'
@@ -24,6 +25,7 @@ export interface ServiceSection {
   readonly regions: Readonly<Record<string, string>>
   /** The gateway's own credential. A caller's token never travels on. */
   readonly token?: SecretRef
+  readonly tls?: ServiceTlsSection
   /** Written as keys of the section itself. */
   readonly guard: Guard
 }
@@ -101,7 +103,12 @@ export const servicesSection = (place: Place) =>
 
 const serviceSection = (place: Place) =>
   guarded(
-    z.strictObject({ regions: z.record(name, destination), token: secretIn(place).exactOptional(), ...guardKeys }),
+    z.strictObject({
+      regions: z.record(name, destination),
+      token: secretIn(place).exactOptional(),
+      tls: serviceTlsSection(place).exactOptional(),
+      ...guardKeys,
+    }),
   )
 
 export const evidenceSection = z

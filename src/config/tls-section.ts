@@ -21,6 +21,18 @@ export interface TlsSection {
   readonly rotationDays: number
 }
 
+/** TLS towards a service. */
+export interface ServiceTlsSection {
+  /** Authorities that the service's certificate must come from; those of the system where none are named. */
+  readonly ca?: string
+  /** What the gateway shows of itself: both, or neither. */
+  readonly cert?: string
+  readonly key?: string
+  readonly issuedBy?: string
+  readonly minVersion: TlsVersion
+  readonly rotationDays: number
+}
+
 const version = z.enum(['1.2', '1.3'], { error: 'must be "1.2" or "1.3", quoted' })
 const rotationDays = z.int().min(1).max(825)
 
@@ -40,4 +52,23 @@ export const tlsSection = (place: Place): z.ZodType<TlsSection> =>
     .refine(({ clientCert, ca }) => clientCert === 'none' || ca !== undefined, {
       path: ['clientCert'],
       message: 'needs tls.ca: the authorities that client certificates must come from',
+    })
+
+/** The schema of `services.<name>.tls`. */
+export const serviceTlsSection = (place: Place): z.ZodType<ServiceTlsSection> =>
+  z
+    .strictObject({
+      ca: pathIn(place).exactOptional(),
+      cert: pathIn(place).exactOptional(),
+      key: pathIn(place).exactOptional(),
+      issuedBy: pathIn(place).exactOptional(),
+      minVersion: version.default('1.3'),
+      rotationDays: rotationDays.default(90),
+    })
+    .refine(({ cert, key }) => (cert === undefined) === (key === undefined), {
+      message: 'needs cert and key, or neither',
+    })
+    .refine(({ cert, issuedBy }) => issuedBy === undefined || cert !== undefined, {
+      path: ['issuedBy'],
+      message: 'is about tls.cert, which is not here',
     })

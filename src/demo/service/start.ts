@@ -1,5 +1,6 @@
 import { once } from 'node:events'
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http'
+import { createServer as createSecureServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import type { DatabaseSync } from 'node:sqlite'
 import type { Clock } from '../../ports/clock.ts'
@@ -28,6 +29,8 @@ export interface ServiceOptions {
   readonly seed: string
   readonly clock: Clock
   readonly tokens: Tokens
+  /** Speaks TLS, to clients with a certificate of these authorities only. All PEM. */
+  readonly tls?: { readonly cert: string; readonly key: string; readonly ca: string }
   readonly notes?: readonly Note[]
   /** Change tickets the register knows from the start. */
   readonly tickets?: readonly ServiceTicket[]
@@ -60,13 +63,13 @@ export async function startService(options: ServiceOptions): Promise<Service> {
   const routes = [...plainRoutes, ...flagRoutes(trafficLog(traffic, clock.nowMs()))]
   const desk: Desk = { store, tokens, held, nowMs: () => clock.nowMs(), routes }
   const log = requestLog()
-  const server = createServer({ maxHeaderSize: 8192, requestTimeout: 30_000 }, (request, response) => {
+  const server = serverWith(options.tls, (request, response) => {
     void respond(desk, faults, log.add, request, response)
   })
   server.listen(options.port ?? 0, '127.0.0.1')
   await once(server, 'listening')
   return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    url: `${options.tls ? 'https' : 'http'}://127.0.0.1:${(server.address() as AddressInfo).port}`,
     region,
     requests: log.list,
     plant: (note) => plant(store, note),
@@ -79,6 +82,13 @@ export async function startService(options: ServiceOptions): Promise<Service> {
       store.close()
     },
   }
+}
+
+function serverWith(tls: ServiceOptions['tls'], listener: RequestListener): Server {
+  const dials = { maxHeaderSize: 8192, requestTimeout: 30_000 }
+  return tls
+    ? createSecureServer({ ...dials, ...tls, minVersion: 'TLSv1.3', requestCert: true }, listener)
+    : createServer(dials, listener)
 }
 
 async function respond(

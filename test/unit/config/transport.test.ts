@@ -82,10 +82,12 @@ describe('auth.mtls', () => {
   })
 })
 
+/* A baseline in a file, and where its problems are said to be. */
+const file = join(mkdtempSync(join(tmpdir(), 'baseline-')), 'base.yaml')
+
+const at = (where: readonly (string | number)[], message: string) => ({ file, line: 1, path: where.join('.'), message }) // prettier-ignore
+
 describe('the transport section of a baseline', () => {
-  const directory = mkdtempSync(join(tmpdir(), 'baseline-'))
-  const file = join(directory, 'base.yaml')
-  const at = (where: readonly (string | number)[], message: string) => ({ file, line: 1, path: where.join('.'), message }) // prettier-ignore
   function read(transport: string, listen: string) {
     writeFileSync(file, `transport: ${transport}\n`)
     const { config } = parse(`${production}baseline: ${file}\nlisten: ${listen}\n`)
@@ -108,5 +110,45 @@ describe('the transport section of a baseline', () => {
     const open = read('{ mtls: true }', `{ host: 0.0.0.0, tls: { ${pair} } }`)
     expect(open.problems.map(({ path }) => path)).toEqual(['transport.mtls'])
     expect(read('{ mtls: true }', `{ host: 0.0.0.0, tls: { ${pair}, ca: c.crt } }`).problems).toEqual([])
+  })
+})
+
+describe('services.<name>.tls', () => {
+  const service = (tls: string, url = 'https://orders.example') =>
+    `${production}services: { orders: { regions: { eu-west: "${url}", us-east: "${url}" }, tls: ${tls} } }\n`
+
+  it('means 1.3 and no certificate of its own, unless it says otherwise', () => {
+    const { config, problems } = parse(service('{ ca: services.crt }'))
+    expect(problems).toEqual([])
+    const sections = config?.services as Readonly<Record<string, { readonly tls?: object }>>
+    expect(sections['orders']?.tls).toEqual({ ca: '/etc/sluicegate/services.crt', minVersion: '1.3', rotationDays: 90 })
+  })
+
+  it.each([
+    [service('{ cert: a }'), 'services.orders.tls', /cert and key, or neither/],
+    [service('{ issuedBy: a }'), 'services.orders.tls.issuedBy', /about tls\.cert/],
+    [service('{ pin: a }'), 'services.orders.tls.pin', /Unknown key/],
+    [service('{ ca: a }', 'http://orders.example'), 'services.orders.regions.eu-west', /needs https/],
+  ])('refuses what would hold for nothing', (text, path, sentence) => {
+    expect(parse(text).problems[0]).toMatchObject({ path, message: expect.stringMatching(sentence) })
+  })
+
+  it('is missed where production speaks to a service in clear beyond loopback', () => {
+    const clear = (url: string) => told(`${production}services: { orders: { regions: { eu-west: "${url}", us-east: "${url}" } } }\n`) // prettier-ignore
+    expect(clear('http://orders.example')[1]).toEqual(['services.orders.regions.eu-west', 'services.orders.regions.us-east']) // prettier-ignore
+    expect(clear('http://127.0.0.1:7000')[1]).toEqual([])
+    expect(clear('https://orders.example')[1]).toEqual([])
+  })
+
+  it('is as strict as the baseline', () => {
+    writeFileSync(file, 'transport: { tls_min_version: "1.3", cert_rotation_days: 30, mtls: true }\n')
+    const read = (tls: string) => {
+      const { config } = parse(service(tls))
+      return readBaseline({ ...(config as NonNullable<typeof config>), baseline: file }, at)
+    }
+    const { config, warnings } = read('{ minVersion: "1.2" }')
+    expect(config.services).toMatchObject({ orders: { tls: { minVersion: '1.3', rotationDays: 30 } } })
+    expect(warnings.map(({ path }) => path)).toEqual(['transport.mtls'])
+    expect(read('{ cert: a, key: b }').warnings).toEqual([])
   })
 })
