@@ -2,6 +2,7 @@
 
 // A tool of one's own.
 export { defineTool, type ToolSpec } from './tools/define.ts'
+export { idemKey } from './tools/fields.ts'
 export type {
   EgressFetch,
   Effect,

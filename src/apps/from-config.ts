@@ -85,6 +85,7 @@ async function resolved(loaded: LoadedConfig, around: Surroundings): Promise<Gat
   const lists = listsOf(config)
   const rules = await detectionsOf(config, lists, around)
   refuseUnknown(config, offered, rules)
+  refuseKeyless(offered)
   const tools = toolsOf(config, offered)
   const { keep = once } = around
   const secrets = inUse(await keep('secrets', [config.mode, config.secrets], () => secretsFor(config, around)))
@@ -160,6 +161,13 @@ function refuseUnknown(config: Config, tools: readonly Tool[], { rules }: RuleSe
     ...unknownRules(config, rules.map(({ rule }) => rule.name)), // prettier-ignore
   ]
   if (unknown.length > 0) throw new ConfigError(unknown.map(({ path, message }) => `${path.join('.')}: ${message}`))
+}
+
+/** Whoever repeats a change must be able to say that it is a repeat. */
+function refuseKeyless(tools: readonly Tool[]): void {
+  const keyless = tools.filter(({ effect, needsIdemKey }) => /^(write|destructive)$/.test(effect) && !needsIdemKey)
+  const problem = ({ definition }: Tool) => `tools: ${definition.name} changes something and takes no idemKey.`
+  if (keyless.length > 0) throw new ConfigError(keyless.map(problem))
 }
 
 function toolsOf(config: Config, tools: readonly Tool[]): readonly Tool[] {

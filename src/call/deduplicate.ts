@@ -1,7 +1,7 @@
 import type { Principal } from '../identity/principal.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Json, JsonObject } from '../ports/json.ts'
-import type { StateStore } from '../ports/state-store.ts'
+import { StateFull, type Claim, type StateStore } from '../ports/state-store.ts'
 import type { Decided, Deduplicated, Identified, Partly, Received, Validated } from './call.ts'
 import type { Answer, Outcome } from './outcome.ts'
 import { pass, refuse, type Stage, type Verdict } from './pipeline.ts'
@@ -47,8 +47,17 @@ async function claim({ state, clock, digest }: DeduplicateParts, call: Known): P
   const keyDigest = digest(call.who.tenant, [tool, idemKey])
   const storeKey = `${call.who.tenant}/${tool}/${keyDigest}`
   const idem = { storeKey, keyDigest }
-  const found = await state.claim(storeKey, digest(call.who.tenant, [...reader(call.who), body]), clock.nowMs())
+  const found = await claimed(state, storeKey, digest(call.who.tenant, [...reader(call.who), body]), clock.nowMs())
   switch (found.kind) {
+    case 'full':
+      return refuse(
+        {
+          code: 'internal',
+          message: 'No more idempotency keys can be kept just now, so nothing may be changed. Reads still work.',
+          retryAfterMs: 60_000,
+        },
+        { cause: found.why },
+      )
     case 'new':
       return pass({ idem })
     case 'done':
@@ -73,6 +82,19 @@ async function claim({ state, clock, digest }: DeduplicateParts, call: Known): P
           'An earlier call with this idemKey was cut off; nobody knows whether it took effect. Look before you repeat it.',
         field: 'idemKey',
       })
+  }
+}
+
+/** A key that cannot be kept cannot keep a repeat from being done twice: so it is refused, and nothing is evicted for it. */
+async function claimed(
+  state: StateStore,
+  ...claim: Parameters<StateStore['claim']>
+): Promise<Claim | { readonly kind: 'full'; readonly why: string }> {
+  try {
+    return await state.claim(...claim)
+  } catch (error) {
+    if (error instanceof StateFull) return { kind: 'full', why: error.message }
+    throw error
   }
 }
 

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { deepFrozen, type Json, type JsonObject } from '../ports/json.ts'
+import { deepFrozen, isJsonObject, type Json, type JsonObject } from '../ports/json.ts'
 import type {
   ArgumentProblem,
   Effect,
@@ -41,7 +41,8 @@ export interface ToolSpec<Args extends object> {
 
 /**
  * Makes a tool. The wire schemas are generated here, once. Throws when the arguments are not closed to unknown fields,
- * because such a tool would let a caller set what its author never thought of.
+ * because such a tool would let a caller set what its author never thought of, and when a tool that changes something takes
+ * no idempotency key.
  */
 export function defineTool<Args extends object>(spec: ToolSpec<Args>): Tool {
   const needsIdemKey = spec.effect === 'write' || spec.effect === 'destructive'
@@ -71,6 +72,7 @@ export function defineTool<Args extends object>(spec: ToolSpec<Args>): Tool {
 function definitionOf<Args extends object>(spec: ToolSpec<Args>, needsIdemKey: boolean): ToolDefinition {
   const input = wireSchema(spec.args, 'input')
   assertClosed(spec.name, input)
+  if (needsIdemKey) assertKeyed(spec.name, input)
   const required = [
     ...((input['required'] as readonly string[] | undefined) ?? []),
     ...(needsIdemKey ? ['idemKey'] : []),
@@ -95,6 +97,13 @@ function assertClosed(tool: string, schema: Json): void {
     throw new Error(`The arguments of ${tool} accept unknown fields. Build them from z.strictObject.`)
   }
   for (const part of Object.values(schema)) assertClosed(tool, part)
+}
+
+/** A key that is no UUID could be the same for two changes. */
+function assertKeyed(tool: string, { properties }: JsonObject): void {
+  const key = isJsonObject(properties) ? properties['idemKey'] : undefined
+  if (isJsonObject(key) && key['format'] === 'uuid') return
+  throw new Error(`${tool} changes something, so its arguments need \`idemKey: idemKey.exactOptional()\`, a UUID.`)
 }
 
 /** Most problems one answer names. */
