@@ -200,7 +200,11 @@ function policyOf({ policies }: LoadedConfig) {
   return compilePolicy(rules, { aliases: builtInAliases })
 }
 
-async function detectionsOf({ detector }: Config, lists: Lists, { keep = once }: Surroundings): Promise<RuleSet> {
+async function detectionsOf(
+  { detector }: Config,
+  lists: Lists,
+  { keep = once }: Pick<Surroundings, 'keep'>,
+): Promise<RuleSet> {
   const own = detector.rules.filter((path) => path !== builtIn).flatMap(yamlFilesIn)
   const builtin = detector.rules.includes(builtIn) ? yamlFilesIn(shipped('detections')) : []
   return keep('detections', [builtin, own, lists], () => proven(opened([...builtin, ...own], lists), own))
@@ -365,4 +369,31 @@ const noTickets: TicketRegister = {
   find: async () => undefined,
   approvedFor: async () => [],
   problem: () => undefined,
+}
+
+/** Everything that keeps the policy from being used, one line each: rules that cannot be read, and examples they do not keep. */
+export function policyProblems(loaded: LoadedConfig): readonly string[] {
+  try {
+    policyOf(loaded)
+    return []
+  } catch (error) {
+    return linesOf(error)
+  }
+}
+
+/** The same of detections, and of stages set for detections and tools that there are not. */
+export async function detectionProblems(config: Config): Promise<readonly string[]> {
+  try {
+    const rules = await detectionsOf(config, listsOf(config), { keep: once })
+    refuseUnknown(config, builtInTools, rules)
+    return []
+  } catch (error) {
+    return linesOf(error)
+  }
+}
+
+function linesOf(error: unknown): readonly string[] {
+  if (error instanceof ConfigError) return error.message.split('\n')
+  const { code, path } = error as NodeJS.ErrnoException
+  return [path === undefined ? String(error) : `${path}: cannot be read (${code ?? 'unknown error'}).`]
 }

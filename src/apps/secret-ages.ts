@@ -42,7 +42,7 @@ export function secretAges({ inUse, clock, report }: SecretAgesOptions): SecretA
 }
 
 /** True past the day a secret should have been replaced. */
-function isOld(ageDays: number | undefined, daysMax: number): boolean {
+export function isOld(ageDays: number | undefined, daysMax: number): boolean {
   return ageDays !== undefined && ageDays > daysMax
 }
 

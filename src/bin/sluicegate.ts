@@ -11,6 +11,7 @@ const commands: Readonly<Record<string, () => Promise<(program: Command) => void
   evidence: async () => (await import('./commands/evidence.ts')).evidenceCommand,
   switch: async () => (await import('./commands/switch.ts')).switchCommand,
   grant: async () => (await import('./commands/grant.ts')).grantCommand,
+  doctor: async () => (await import('./commands/doctor.ts')).doctorCommand,
   config: async () => (await import('./commands/config.ts')).configCommand,
   dlp: async () => (await import('./commands/dlp.ts')).dlpCommand,
 }

@@ -84,13 +84,30 @@ export function vaultProblems(config: { readonly secrets: SecretsSection }, at: 
   if (vault)
     return [at(['secrets', 'vault'], 'secrets.vault is not used; set secrets.provider to vault, or remove it.')]
   const message = 'This points to Vault; set secrets.provider to vault and say where it is in secrets.vault.'
-  return vaultReferences(config).map((where) => at(where, message))
+  return referencesIn(config).flatMap(({ where, ref }) => (ref.from === 'vault' ? [at(where, message)] : []))
 }
 
-/** Where in a configuration references to Vault stand. */
-function vaultReferences(value: unknown, where: readonly (string | number)[] = []): readonly (string | number)[][] {
+/** Every reference to a secret in a configuration, by its key. */
+export function secretReferences(config: object): readonly { readonly name: string; readonly ref: SecretRef }[] {
+  return referencesIn(config).map(({ where, ref }) => ({ name: where.join('.'), ref }))
+}
+
+interface Reference {
+  readonly where: readonly (string | number)[]
+  readonly ref: SecretRef
+}
+
+function referencesIn(value: unknown, where: readonly (string | number)[] = []): readonly Reference[] {
   if (typeof value !== 'object' || value === null) return []
-  if ('from' in value && value.from === 'vault') return [[...where]]
+  if (isReference(value)) return [{ where, ref: value }]
   const entries = Array.isArray(value) ? value.map((one, index) => [index, one] as const) : Object.entries(value)
-  return entries.flatMap(([key, one]) => vaultReferences(one, [...where, key]))
+  return entries.flatMap(([key, one]) => referencesIn(one, [...where, key]))
+}
+
+/** What the schema makes of a reference, and of nothing else. */
+function isReference(value: object): value is SecretRef {
+  const keys = Object.keys(value).sort().join()
+  if (!('from' in value)) return false
+  if (value.from === 'vault') return keys === 'field,from,path'
+  return (value.from === 'file' && keys === 'from,path') || (value.from === 'env' && keys === 'from,name')
 }

@@ -78,7 +78,7 @@ async function startServices(
 }
 
 /** Development, on loopback: three tenants, two regions, the shipped rules; two of them may stop a session unasked. */
-function developmentConfig(asked: StartOptions): LoadedConfig {
+export function developmentConfig(asked: Pick<StartOptions, 'data' | 'over'>): LoadedConfig {
   const sections = {
     mode: 'development',
     auth: {

@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import { detectionProblems, policyProblems } from '../../apps/from-config.ts'
 import { loadConfig, type LoadedConfig } from '../../config/load.ts'
 import type { Problem } from '../../policy/document.ts'
 import { builtInTools } from '../../tools/built-in.ts'
@@ -16,15 +17,32 @@ export function configCommand(program: Command): void {
     .description('report every problem of a configuration file, and of the files it names')
     .argument('<file>', 'sluicegate.yaml')
     .option('--json', 'one JSON object on the last line')
-    .action((file: string, options: CheckOptions) => {
-      const loaded = loadConfig(
-        file,
-        builtInTools.map(({ definition }) => definition.name),
-      )
+    .action(async (file: string, options: CheckOptions) => {
+      const loaded = await withRules(file)
       process.stdout.write(options.json === true ? `${JSON.stringify(reportOf(loaded))}\n` : textOf(file, loaded))
       for (const problem of options.json === true ? [] : loaded.problems) process.stderr.write(`${lineOf(problem)}\n`)
       if (loaded.problems.length > 0) process.exitCode = 3
     })
+}
+
+/** The configuration with what is wrong with the rules it names, too: they are opened as a start would open them. */
+async function withRules(file: string): Promise<LoadedConfig> {
+  const loaded = loadConfig(
+    file,
+    builtInTools.map(({ definition }) => definition.name),
+  )
+  if (!loaded.config) return loaded
+  const policy = policyProblems(loaded).map((line) => problemIn(line, file, 'policies'))
+  const detections = (await detectionProblems(loaded.config)).map((line) => problemIn(line, file, 'detector.rules'))
+  return { ...loaded, problems: [...loaded.problems, ...policy, ...detections] }
+}
+
+/** `<file>:<line>: <message>`, or a sentence about the configuration itself. */
+function problemIn(line: string, own: string, path: string): Problem {
+  const [, file, at, message] = /^(.+?):(\d+): (.*)$/s.exec(line) ?? []
+  return file !== undefined && message !== undefined
+    ? { file, line: Number(at), path, message }
+    : { file: own, line: 1, path, message: line }
 }
 
 function reportOf({ problems, warnings, digest }: LoadedConfig) {

@@ -12,7 +12,7 @@ interface Options {
   readonly sub: string
   readonly tenant: string
   readonly grant: readonly string[]
-  readonly ttl: number
+  readonly ttl?: number
   readonly region?: string
   readonly sid?: string
   readonly data: string
@@ -27,7 +27,7 @@ export function tokenCommand(program: Command): void {
     .requiredOption('--sub <name>', 'who calls, e.g. agent:copilot')
     .requiredOption('--tenant <name>', 'whose data, e.g. acme')
     .requiredOption('--grant <scope...>', 'a scope, e.g. flags.write:staging; repeat it for more')
-    .option('--ttl <seconds>', 'how long it lives', wholeSeconds, defaultTtlSecMax)
+    .option('--ttl <seconds>', 'how long it lives; as long as the gateway takes it unless given', wholeSeconds)
     .option('--region <name>', "region of the data, when it is not the tenant's home")
     .option('--sid <name>', 'a session of its own: a switch on another session of this caller does not stop it')
     .option('--data <directory>', 'data directory; its key is made when there is none', '.sluicegate')
@@ -36,42 +36,47 @@ export function tokenCommand(program: Command): void {
 }
 
 async function issue(options: Options): Promise<void> {
-  const { mode, audience } = await gatewayOf(options.config)
+  const { mode, audience, maxTtlSeconds } = await gatewayOf(options.config)
   // Before the key is made: in production nothing of this kind is left lying about.
   if (mode === 'production')
     throw new Error(
       'Development tokens do not exist in production. Get a token from the issuer that auth.issuers names.',
     )
   const key = await openIssuerKey(nodeFiles(), options.data)
-  const issuer = developmentIssuer({ key, clock: systemClock(), mode, audience })
-  process.stdout.write(`${issuer.issue(requestOf(options))}\n`)
+  const issuer = developmentIssuer({ key, clock: systemClock(), mode, audience, maxTtlSeconds })
+  process.stdout.write(`${issuer.issue(requestOf(options, maxTtlSeconds))}\n`)
 }
 
-function requestOf({ sub, tenant, grant, ttl, region, sid }: Options) {
+function requestOf({ sub, tenant, grant, ttl, region, sid }: Options, maxTtlSeconds: number) {
   const scopes = grant.flatMap((scope) => scope.split(/[ ,]/)).filter((scope) => scope !== '')
   return {
     sub,
     tenant,
     scopes,
-    ttlSec: ttl,
+    ttlSec: ttl ?? maxTtlSeconds,
     ...(region !== undefined && { region }),
     ...(sid !== undefined && { sid }),
   }
 }
 
-/** What the token must fit. Only these two values are read here; `config check` judges the file. */
-async function gatewayOf(
-  file: string | undefined,
-): Promise<{ readonly mode: 'development' | 'production'; readonly audience: string }> {
+interface Accepts {
+  readonly mode: 'development' | 'production'
+  readonly audience: string
+  readonly maxTtlSeconds: number
+}
+
+/** What the token must fit. Only these values are read here; `config check` judges the file. */
+async function gatewayOf(file: string | undefined): Promise<Accepts> {
   const config: unknown = file === undefined ? {} : parse(await readFile(file, 'utf8'))
   if (!isJsonObject(config)) throw new Error(`${file} is no configuration: a YAML mapping is expected.`)
   const auth = config['auth']
-  const audience = isJsonObject(auth) ? auth['audience'] : undefined
+  const { audience, maxTtlSeconds: ttlMax } = isJsonObject(auth) ? auth : {}
   const production =
     (file !== undefined && config['mode'] !== 'development') || process.env['NODE_ENV'] === 'production'
   return {
     mode: production ? 'production' : 'development',
     audience: typeof audience === 'string' ? audience : defaultAudience,
+    maxTtlSeconds: typeof ttlMax === 'number' ? Math.min(ttlMax, defaultTtlSecMax) : defaultTtlSecMax,
   }
 }
 
