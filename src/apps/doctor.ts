@@ -14,7 +14,7 @@ import { processFinding, type ProcessFacts } from './doctor/process.ts'
 import { reacher, type Reach } from './doctor/reach.ts'
 import { configurationFinding, detectionsFinding, policiesFinding } from './doctor/rules.ts'
 import { secretsFound } from './doctor/secrets.ts'
-import { issuersFinding, ticketsFinding } from './doctor/sources.ts'
+import { issuersFinding, issuerUrls, ticketsFinding } from './doctor/sources.ts'
 import { stateFinding } from './doctor/state.ts'
 
 export interface DoctorOptions extends Omit<ProcessFacts, 'mode'> {
@@ -87,7 +87,10 @@ function withConfig(options: DoctorOptions, config: Config, reach: Reach, opened
     { name: 'certificates', look: () => certificatesFinding(config, clock) },
     { name: 'issuers', look: () => issuersFinding(config, clock) },
     { name: 'tickets', look: () => ticketsFinding(config) },
-    { name: 'clocks', look: () => clocksFinding({ clock, reach, places: serviceUrls(config), wait }) },
+    {
+      name: 'clocks',
+      look: () => clocksFinding({ clock, reach, places: [...serviceUrls(config), ...issuerUrls(config)], wait }),
+    },
     { name: 'services', look: () => servicesFinding(config, reach) },
     { name: 'sinks', look: () => sinksFinding(config, reach) },
     { name: 'listeners', look: () => listenersFinding(config) },

@@ -8,13 +8,10 @@ import { webhookAlertSink } from '../adapters/alert-webhook.ts'
 import { systemClock } from '../adapters/clock-system.ts'
 import { nodeFiles } from '../adapters/files.ts'
 import { openIssuerKey } from '../adapters/issuer-key-file.ts'
-import { issuerKeysFile } from '../adapters/issuer-keys-file.ts'
-import { issuerKeysUrl } from '../adapters/issuer-keys-url.ts'
 import { openKeys } from '../adapters/keys-file.ts'
 import { ticketsFile } from '../adapters/tickets-file.ts'
 import { ticketsHttp } from '../adapters/tickets-http.ts'
 import { guardRule } from '../config/guard-section.ts'
-import { isKeysUrl } from '../config/auth-section.ts'
 import type { LoadedConfig } from '../config/load.ts'
 import { builtIn, type Config, type SinkSection } from '../config/schema.ts'
 import { isLoopback } from '../config/transport.ts'
@@ -42,6 +39,7 @@ import { builtInTools } from '../tools/built-in.ts'
 import { scopesAsked } from '../tools/scopes.ts'
 import { egressLists, spelled } from '../tools/egress-lists.ts'
 import { exposedSecrets } from './exposure.ts'
+import { openIssuerKeys } from './issuer-keys.ts'
 import { once, type Keep } from './kept.ts'
 import { tlsOfServices } from './service-tls.ts'
 import type { GatewayOptions } from './options.ts'
@@ -261,20 +259,12 @@ async function issuersOf(
   const { issuers, maxTtlSeconds, audience } = config.auth
   const clock = systemClock()
   const fault = (message: unknown) => report({ level: 'error', fault: String(message) })
-  const configured = issuers.map(async ({ issuer, jwks, algorithms, ca, maxTtlSeconds: own }) => ({
-    issuer,
-    keys: await keep('issuer', [issuer, jwks, algorithms, ca], async () =>
-      isKeysUrl(jwks)
-        ? issuerKeysUrl({
-            url: jwks,
-            algorithms,
-            clock,
-            fault,
-            ...(ca !== undefined && { ca: await readFile(ca, 'utf8') }),
-          })
-        : issuerKeysFile({ file: jwks, algorithms, clock, fault }),
+  const configured = issuers.map(async (section) => ({
+    issuer: section.issuer,
+    keys: await keep('issuer', [section.issuer, section.jwks, section.algorithms, section.ca], () =>
+      openIssuerKeys(section, clock, fault),
     ),
-    maxTtlSeconds: own ?? maxTtlSeconds,
+    maxTtlSeconds: section.maxTtlSeconds ?? maxTtlSeconds,
   }))
   if (config.mode === 'production') return Promise.all(configured)
   const key = await openIssuerKey(nodeFiles(), data)

@@ -1,6 +1,7 @@
-import { existsSync, readdirSync } from 'node:fs'
+import { existsSync, readFileSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { isDataDirectory, segmentsOf, streamsOf, type StreamFolder } from '../../adapters/evidence-files.ts'
+import { parseTrust } from '../../evidence/trust.ts'
 import { verifyEvidence } from '../verify.ts'
 import { bad, fine, together, warn, type Finding } from './finding.ts'
 
@@ -14,7 +15,9 @@ export async function evidenceFinding(data: string): Promise<Finding> {
   const newest = [...new Map(streams.map((stream) => [stream.gateway, stream])).values()]
   const findings = await Promise.all(newest.map((stream) => streamFinding(data, stream)))
   const aside = join(data, 'quarantine')
-  const kept = existsSync(aside) ? readdirSync(aside, { recursive: true }).filter((name) => String(name).endsWith('.bin')).length : 0
+  const kept = existsSync(aside)
+    ? readdirSync(aside, { recursive: true }).filter((name) => String(name).endsWith('.bin')).length
+    : 0
   const torn = warn(
     `${aside} holds ${kept} torn ends of earlier runs.`,
     'Look why the process died; then archive them.',
@@ -28,10 +31,21 @@ async function streamFinding(data: string, { directory }: StreamFolder): Promise
   const sizeBytes = segments.reduce((sum, segment) => sum + segment.sizeBytes, 0)
   if (sizeBytes > sizeMax) return warn(`${directory} is too large for a quick look.`, full)
   const trust = join(data, 'trust.json')
+  if (existsSync(trust) && !isTrust(trust))
+    return warn(`${directory} cannot be judged without ${trust}.`, `Mend it first.`)
   const report = await verifyEvidence({ path: directory, quick: true, ...(existsSync(trust) && { trustFile: trust }) })
   // Open means that somebody is writing it, or died: the next start sees to that.
   const problems = report.problems.filter(({ code }) => code !== 'OPEN_TAIL')
   if (problems.length === 0) return fine('')
   const codes = [...new Set(problems.map(({ code }) => code))].join(', ')
   return bad(`The evidence in ${directory} does not verify (${codes}).`, full)
+}
+
+function isTrust(file: string): boolean {
+  try {
+    parseTrust(readFileSync(file, 'utf8'))
+    return true
+  } catch {
+    return false
+  }
 }

@@ -64,19 +64,19 @@ export interface ClockParts {
 /** Our clocks against each other, and against those of services. */
 export async function clocksFinding({ clock, reach, places, wait }: ClockParts): Promise<Finding> {
   const [wallMs, monoNs] = [clock.nowMs(), clock.monoNs()]
-  await wait(500)
+  await wait(200)
   const driftMs = clock.nowMs() - wallMs - Number(clock.monoNs() - monoNs) / 1e6
   const set = 'Let a time service (NTP) keep the clock.'
   const findings: Finding[] = []
   if (clock.nowMs() < epochMs) findings.push(bad(`The clock says ${new Date(clock.nowMs()).toISOString()}.`, set))
-  if (Math.abs(driftMs) > stepMaxMs) findings.push(warn(`The wall clock stepped by ${Math.round(driftMs)} ms within half a second.`, set)) // prettier-ignore
+  if (Math.abs(driftMs) > stepMaxMs) findings.push(warn(`The wall clock stepped by ${Math.round(driftMs)} ms within a fifth of a second.`, set)) // prettier-ignore
   const compared = await Promise.all(places.map(async (place) => ({ ...place, reached: await reach(place.url) })))
   const skews = compared.flatMap(({ name, reached }) =>
     reached.kind === 'answered' && reached.aheadMs !== undefined ? [{ name, aheadMs: reached.aheadMs }] : [],
   )
   for (const { name, aheadMs } of skews)
     if (Math.abs(aheadMs) > skewMaxMs)
-      findings.push(bad(`The clock of ${name} is ${Math.round(aheadMs / 1000)} s ${aheadMs > 0 ? 'ahead of' : 'behind'} ours.`, set)) // prettier-ignore
+      findings.push(bad(`The clock of ${name} is ${Math.abs(Math.round(aheadMs / 1000))} s ${aheadMs > 0 ? 'ahead of' : 'behind'} ours.`, set)) // prettier-ignore
   const said = skews.length === 0 ? 'no other clock to compare with' : `within 60 s of ${skews.length} others`
   return together(findings, `steady, ${said}`)
 }

@@ -1,0 +1,19 @@
+import { readFile } from 'node:fs/promises'
+import { issuerKeysFile } from '../adapters/issuer-keys-file.ts'
+import { issuerKeysUrl } from '../adapters/issuer-keys-url.ts'
+import { isKeysUrl, type AuthSection } from '../config/auth-section.ts'
+import type { Clock } from '../ports/clock.ts'
+import type { IssuerKeys } from '../ports/issuer-keys.ts'
+
+type Issuer = AuthSection['issuers'][number]
+
+/** The keys of an issuer, from a file or from its address. Rejects when a file cannot be used; an address is asked in the background. */
+export async function openIssuerKeys(
+  { jwks, algorithms, ca }: Issuer,
+  clock: Clock,
+  fault: (error: unknown) => void,
+): Promise<IssuerKeys & { readonly problem?: () => string | undefined; readonly close?: () => Promise<void> }> {
+  if (!isKeysUrl(jwks)) return issuerKeysFile({ file: jwks, algorithms, clock, fault })
+  const trusted = ca === undefined ? {} : { ca: await readFile(ca, 'utf8') }
+  return issuerKeysUrl({ url: jwks, algorithms, clock, fault, ...trusted })
+}

@@ -1,0 +1,332 @@
+import {
+  chmodSync,
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
+import { once } from 'node:events'
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { systemClock } from '../../../src/adapters/clock-system.ts'
+import { doctor, type Check, type DoctorOptions } from '../../../src/apps/doctor.ts'
+import { roomFinding } from '../../../src/apps/doctor/data.ts'
+import { loadConfig } from '../../../src/config/load.ts'
+import { authority, pairFiles } from '../../support/certificates.ts'
+import { cli } from '../../support/cli.ts'
+import { openTestGateway } from '../../support/gateway.ts'
+import { mint } from '../../support/tokens.ts'
+
+const canary = 'canary-doctor-55d0'
+const dayMs = 86_400_000
+
+const yaml = (service: string, more = '') => `mode: development
+listen: { port: 0, tls: { cert: gate.crt, key: gate.key } }
+admin: { port: 0, token: 'file:admin.secret' }
+auth: { issuers: [{ issuer: 'https://id.example', jwks: jwks.json, algorithms: [ES256] }] }
+services:
+  orders: { token: 'file:orders.secret', regions: { eu-west: '${service}', us-east: '${service}' } }
+tickets: { file: tickets.yaml }
+policies: [builtin, policies/]
+detector: { rules: [builtin, detections/] }
+alerts: { sinks: [{ kind: webhook, url: '${service}/hook', secret: 'file:hook.secret' }] }
+${more}`
+
+const ownPolicy = `- rule: own
+  when: { tool: orders.export, subject.region: MOON }
+  decision: deny
+  reason: not from there
+  examples:
+    - { name: from the moon, subject: { region: MOON }, expect: policy_denied }
+`
+
+/** A healthy place: a data directory that a gateway has used, and a configuration with one of everything. */
+describe('doctor', () => {
+  const home = mkdtempSync(join(tmpdir(), 'sluicegate-doctor-'))
+  let service: Server
+  let url: string
+  let skewMs = 0
+  let copies = 0
+
+  beforeAll(async () => {
+    service = createServer((_request, response) => {
+      response.writeHead(404, { date: new Date(Date.now() + skewMs).toUTCString() }).end()
+    }).listen(0, '127.0.0.1')
+    await once(service, 'listening')
+    url = `http://127.0.0.1:${(service.address() as AddressInfo).port}`
+    const data = join(home, 'well', 'data')
+    mkdirSync(data, { recursive: true, mode: 0o700 })
+    const gate = await openTestGateway({ data })
+    await gate.call('orders.export', { from: '2025-09-01', to: '2025-09-01' })
+    await gate.close()
+    const folder = join(home, 'well')
+    for (const name of ['admin', 'orders', 'hook'])
+      writeFileSync(join(folder, `${name}.secret`), `${canary}-${name}`, { mode: 0o600 })
+    const { publicKey, kid, alg } = mint('ES256', 'k1')
+    const keys = [{ ...publicKey.export({ format: 'jwk' }), kid, alg }]
+    writeFileSync(join(folder, 'jwks.json'), JSON.stringify({ keys }))
+    pairFiles(folder, authority('test authority').issue('127.0.0.1'))
+    writeFileSync(join(folder, 'tickets.yaml'), '[]')
+    mkdirSync(join(folder, 'policies'))
+    writeFileSync(join(folder, 'policies', 'own.yaml'), ownPolicy)
+    mkdirSync(join(folder, 'detections'))
+    cpSync(join(import.meta.dirname, '../../../detections/loop_arrest.yml'), join(folder, 'detections', 'own.yml'))
+    const own = readFileSync(join(folder, 'detections', 'own.yml'), 'utf8')
+    writeFileSync(
+      join(folder, 'detections', 'own.yml'),
+      own.replaceAll('loop_arrest', 'own_arrest').replace('2c7a4a0a', '3c7a4a0a'),
+    )
+    writeFileSync(join(folder, 'sluicegate.yaml'), yaml(url))
+  })
+  afterAll(() => {
+    service.closeAllConnections()
+    service.close()
+    rmSync(home, { recursive: true, force: true, maxRetries: 5 })
+  })
+
+  /** Its own copy of the healthy place, for a test to break. */
+  function place(): string {
+    const folder = join(home, `copy-${(copies += 1)}`)
+    cpSync(join(home, 'well'), folder, { recursive: true, preserveTimestamps: true })
+    chmodSync(join(folder, 'data'), 0o700)
+    return folder
+  }
+
+  function look(folder: string, more: Partial<DoctorOptions> = {}): Promise<readonly Check[]> {
+    const file = join(folder, 'sluicegate.yaml')
+    return doctor({
+      loaded: loadConfig(file),
+      file,
+      data: join(folder, 'data'),
+      environment: {},
+      nodeVersion: '24.21.0',
+      clock: systemClock(),
+      ...more,
+    })
+  }
+
+  const stateOf = (checks: readonly Check[], state: string) =>
+    checks.filter((one) => one.state === state).map(({ name }) => name)
+
+  it('finds nothing wrong with what is healthy', async () => {
+    const checks = await look(place())
+    expect(checks.filter(({ state }) => state !== 'ok')).toEqual([])
+    expect(checks).toHaveLength(17)
+  })
+
+  const inFile = (name: string, change: (text: string) => string) => (folder: string) => {
+    const file = join(folder, name)
+    writeFileSync(file, change(readFileSync(file, 'utf8')))
+  }
+  const mode = (name: string, bits: number) => (folder: string) => chmodSync(join(folder, name), bits)
+  const lastSegment = (folder: string) => {
+    const root = join(folder, 'data', 'streams')
+    const logs = readdirSync(root, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.log'))
+    return join(root, logs.sort().at(-1) ?? '')
+  }
+  const flip = (file: string) => {
+    const bytes = readFileSync(file)
+    const at = Math.floor(bytes.length / 2)
+    bytes[at] = (bytes[at] as number) ^ 1
+    writeFileSync(file, bytes)
+  }
+
+  it.each<[string, string, (folder: string) => void, RegExp]>([
+    [
+      'configuration',
+      'an unknown key',
+      inFile('sluicegate.yaml', (text) => `${text}lisen: {}\n`),
+      /Unknown key 'lisen'/,
+    ],
+    ['data', 'a directory that others may write to', mode('data', 0o777), /Others may write/],
+    ['keys', 'a key that others may read', mode('data/keys/session.key', 0o644), /can be read by others/],
+    [
+      'keys',
+      'a key that is none',
+      (f) => writeFileSync(join(f, 'data/keys/deployment.pem'), 'x'),
+      /no Ed25519 private key/,
+    ],
+    [
+      'keys',
+      'a trust file that is none',
+      (f) => writeFileSync(join(f, 'data/trust.json'), '{'),
+      /trust\.json cannot be used/,
+    ],
+    [
+      'admin token',
+      'an admin token that others may read',
+      mode('data/keys/admin.token', 0o640),
+      /can be read by others/,
+    ],
+    ['evidence', 'a record that was changed', (f) => flip(lastSegment(f)), /does not verify/],
+    [
+      'state',
+      'a damaged database',
+      (f) => writeFileSync(join(f, 'data/state.db'), 'x'.repeat(8192)),
+      /state\.db cannot be used/,
+    ],
+    ['policies', 'an example that fails', inFile('policies/own.yaml', (text) => text.replace('expect: policy_denied', 'expect: allow')), /the example/], // prettier-ignore
+    [
+      'detections',
+      'a rule that cannot be read',
+      inFile('detections/own.yml', (text) => `${text}nonsense: 1\n`),
+      /nonsense/,
+    ],
+    ['detections', 'a folder that is gone', (f) => rmSync(join(f, 'detections'), { recursive: true }), /detections: cannot be read \(ENOENT\)/], // prettier-ignore
+    [
+      'secrets',
+      'a secret that is gone',
+      (f) => rmSync(join(f, 'orders.secret')),
+      /services\.orders\.token: .*is not there/,
+    ],
+    ['certificates', 'a key of another certificate', (f) => {
+      const other = pairFiles(mkdtempSync(join(home, 'x-')), authority('other').issue('127.0.0.1'))
+      cpSync(other.key, join(f, 'gate.key'))
+    }, /certificate of listen/], // prettier-ignore
+    ['issuers', 'a key set that is none', (f) => writeFileSync(join(f, 'jwks.json'), '{"keys":[]}'), /id\.example/],
+    [
+      'tickets',
+      'a register that is malformed',
+      (f) => writeFileSync(join(f, 'tickets.yaml'), 'a: 1'),
+      /ticket register/,
+    ],
+    ['services', 'a backend that is away', inFile('sluicegate.yaml', (text) => text.replace(/eu-west: '[^']*'/, "eu-west: 'http://127.0.0.1:1'")), /orders in eu-west cannot be reached \(ECONNREFUSED\)/], // prettier-ignore
+    ['listeners', 'a port that something else has', inFile('sluicegate.yaml', (text) => text.replace('admin: { port: 0', `admin: { port: ${new URL(url).port}`)), /in use, and no gateway answers/], // prettier-ignore
+  ])('finds, under %s and nowhere else, %s', async (name, _title, spoil, detail) => {
+    const folder = place()
+    spoil(folder)
+    const checks = await look(folder)
+    expect(stateOf(checks, 'bad')).toEqual([name])
+    const found = checks.find((one) => one.name === name)
+    expect(found?.detail).toMatch(detail)
+    expect(found?.fix).toMatch(/\.$/)
+    expect(JSON.stringify(checks)).not.toContain(canary)
+  })
+
+  it('finds a service whose clock is minutes away', async () => {
+    skewMs = -180_000
+    const checks = await look(place())
+    skewMs = 0
+    expect(stateOf(checks, 'bad')).toEqual(['clocks'])
+    expect(checks.find(({ name }) => name === 'clocks')?.detail).toContain(
+      'The clock of orders in eu-west is 180 s behind ours',
+    )
+  })
+
+  it('finds an old Node, and a proxy that would void the check of addresses', async () => {
+    const old = await look(place(), { nodeVersion: '22.1.0' })
+    expect(stateOf(old, 'bad')).toEqual(['process'])
+    const proxied = await look(place(), { environment: { NODE_USE_ENV_PROXY: '1' } })
+    expect(stateOf(proxied, 'bad')).toEqual(['process'])
+    const named = await look(place(), { environment: { HTTPS_PROXY: 'http://p' } })
+    expect([stateOf(named, 'bad'), stateOf(named, 'warn')]).toEqual([[], ['process']])
+  })
+
+  it('warns of what works and should not stay as it is', async () => {
+    const folder = place()
+    const old = new Date(Date.now() - 61 * dayMs)
+    utimesSync(join(folder, 'orders.secret'), old, old)
+    const aged = authority('test authority').issue('127.0.0.1', { fromDays: -91, toDays: 13 })
+    const pair = pairFiles(mkdtempSync(join(home, 'x-')), aged)
+    cpSync(pair.cert, join(folder, 'gate.crt'))
+    cpSync(pair.key, join(folder, 'gate.key'))
+    const checks = await look(folder, { environment: { LEAK: `Bearer ${canary}-admin` } })
+    expect([stateOf(checks, 'bad'), stateOf(checks, 'warn')]).toEqual([[], ['secrets', 'certificates']])
+    const said = checks.map(({ detail }) => detail).join(' ')
+    expect(said).toContain('services.orders.token is 61 days old')
+    expect(said).toContain('admin.token also stands in the environment variable LEAK')
+    expect(said).toMatch(/It is 91 days old.*It expires in 1[23] days/)
+    expect(said).not.toContain(canary)
+  })
+
+  it('judges free space', () => {
+    expect([10, 500, 5_000].map((mib) => roomFinding(mib * 1024 * 1024).state)).toEqual(['bad', 'warn', 'ok'])
+  })
+
+  it('says of a look that hangs that it hangs, and tells the others', async () => {
+    const hanging = createServer(() => undefined).listen(0, '127.0.0.1')
+    await once(hanging, 'listening')
+    const folder = place()
+    const { port } = hanging.address() as AddressInfo
+    const file = join(folder, 'sluicegate.yaml')
+    writeFileSync(file, readFileSync(file, 'utf8').replace(/us-east: '[^']*'/, `us-east: 'http://127.0.0.1:${port}'`))
+    const checks = await look(folder, { timeoutMs: 1_500 })
+    hanging.closeAllConnections()
+    hanging.close()
+    expect(checks.find(({ name }) => name === 'services')?.detail).toContain('took longer than 1.5 s')
+    expect(stateOf(checks, 'ok')).toContain('evidence')
+  })
+
+  it('finds the gateway that runs there, and whether it is ready', async () => {
+    const folder = place()
+    const gate = await openTestGateway({ data: join(folder, 'data') })
+    const [http, admin] = [gate.mcp, gate.admin].map((address) => new URL(address).port)
+    writeFileSync(
+      join(folder, 'sluicegate.yaml'),
+      `mode: development\nservices: builtin\nlisten: { port: ${http} }\nadmin: { port: ${admin} }\n`,
+    )
+    const checks = await look(folder)
+    await gate.close()
+    expect(checks.find(({ name }) => name === 'listeners')).toMatchObject({
+      state: 'ok',
+      detail: 'a gateway runs there, and is ready',
+    })
+    expect(stateOf(checks, 'bad')).toEqual([])
+  })
+
+  it('is a command: 0 when nothing is bad, 1 when something is, 3 for what it does not know', async () => {
+    const folder = place()
+    const args = ['doctor', '--config', join(folder, 'sluicegate.yaml'), '--data', join(folder, 'data')]
+    const well = await cli(...args)
+    expect([well.code, well.stderr]).toEqual([0, ''])
+    expect(well.stdout).toMatch(/^ok {4}configuration /m)
+    rmSync(join(folder, 'jwks.json'))
+    const ill = await cli(...args, '--json')
+    expect(ill.code).toBe(1)
+    const { ok, checks } = JSON.parse(ill.stdout.trim().split('\n').at(-1) ?? '') as { ok: boolean; checks: Check[] }
+    expect([ok, stateOf(checks, 'bad')]).toEqual([false, ['issuers']])
+    expect((await cli('doctor', '--prove')).code).toBe(3)
+  })
+})
+
+describe('config check', () => {
+  it('opens policies and detections as a start would, and reports their problems with their place', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'sluicegate-check-'))
+    const file = join(folder, 'sluicegate.yaml')
+    writeFileSync(join(folder, 'broken.yml'), 'rule: x\nnonsense: 1\n')
+    writeFileSync(
+      file,
+      'mode: development\ndetector: { rules: [builtin, broken.yml], stages: { rules: { no_such: enforce } } }\n',
+    )
+    const broken = await cli('config', 'check', file)
+    expect(broken.code).toBe(3)
+    expect(broken.stderr).toMatch(/broken\.yml:\d+: .*nonsense/)
+    writeFileSync(file, 'mode: development\ndetector: { stages: { rules: { no_such: enforce } } }\n')
+    const stray = await cli('config', 'check', file, '--json')
+    expect(stray.code).toBe(3)
+    expect(stray.stdout).toContain("There is no detection 'no_such'")
+    rmSync(folder, { recursive: true })
+  })
+})
+
+describe('token', () => {
+  it('lives no longer than auth.maxTtlSeconds allows, and says so', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'sluicegate-token-'))
+    const file = join(folder, 'sluicegate.yaml')
+    writeFileSync(file, 'mode: development\nauth: { maxTtlSeconds: 120 }\n')
+    const asked = ['token', '--sub', 'agent:a', '--tenant', 'acme', '--grant', 'orders.read', '--data', folder, '--config', file] // prettier-ignore
+    const { code, stdout } = await cli(...asked)
+    const claims = JSON.parse(Buffer.from(stdout.split('.')[1] ?? '', 'base64url').toString()) as { exp: number; iat: number } // prettier-ignore
+    expect([code, claims.exp - claims.iat]).toEqual([0, 120])
+    const long = await cli(...asked, '--ttl', '121')
+    expect([long.code, long.stderr]).toEqual([3, expect.stringContaining('1 to 120 seconds')])
+    rmSync(folder, { recursive: true })
+  })
+})
