@@ -62,7 +62,7 @@ function common(parts: NotesParts, call: Partly, outcome?: Outcome) {
     ...(who && { grants: grantsOf(who) }),
     tool: { name: call.tool?.definition.name ?? '_OTHER', ...(call.tool && { effect: call.tool.effect }) },
     agentPlan: { ...planOf(parts, call), synthetic: !trace.planned },
-    ...(limits && { limits: limitsNote(limits) }),
+    ...(limits && { limits: { ...limitsNote(limits), ...limitMet(outcome) } }),
     ...idemNote(call, outcome),
     ...(who && call.args && { args: parts.digest(who.tenant, call.sent ?? call.args) }),
     ...egressNote(parts, call),
@@ -105,6 +105,12 @@ function planOf(parts: NotesParts, call: Partly) {
 function limitsNote(limits: Ready['limits']): NonNullable<EvidenceEntry['limits']> {
   const { budgetLimitMicroUsd, ...rest } = limits
   return { ...rest, ...(budgetLimitMicroUsd !== undefined && { budgetLimitMicroUsd }) }
+}
+
+/** Which limit refused the call. */
+function limitMet(outcome: Outcome | undefined): { readonly limit?: string } {
+  const name = outcome && outcome.kind !== 'ok' ? outcome.refusal.denied.limit?.name : undefined
+  return name === undefined ? {} : { limit: name }
 }
 
 function decision(

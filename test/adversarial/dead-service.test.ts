@@ -80,6 +80,24 @@ describe('A dead or slow service is left alone within a bounded number of failur
     expect(proxy.connections()).toBe(5)
   })
 
+  it.each<[string, Fault]>([
+    ['late', { latencyMs: 20 }],
+    ['a byte at a time', { byteEveryMs: 1 }],
+  ])(
+    'when it answers all, but %s: an answer that took longer than it may is used, and counts as a failure',
+    async (_how, fault) => {
+      const { proxy, call, clock, gate } = await bench()
+      proxy.become(fault)
+      for (let count = 1; count <= 5; count += 1) {
+        const late = failureOf(call({ ...read, path: '/none' }))
+        await new Promise(setImmediate)
+        clock.advance(1_501)
+        expect(await late).toBe('ok')
+      }
+      expect(gate.breakers()).toMatchObject({ 'flags/us-east': 'open' })
+    },
+  )
+
   it('and other services answer as before, while it is dead and while it is probed', async () => {
     const { proxy, call, clock } = await bench()
     proxy.become('drop')

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Denied } from '../../src/call/outcome.ts'
 import { adviceBench, newKey, type AdviceBench } from '../support/advice.ts'
-import { openTestGateway, type Seen } from '../support/gateway.ts'
+import { openTestGateway, recordsIn, type Seen } from '../support/gateway.ts'
 
 let bench: AdviceBench
 beforeAll(async () => void (bench = await adviceBench()))
@@ -76,6 +76,8 @@ describe('A daily budget', () => {
     }
     expect(await spend(2, 1)).toEqual(['ok', 'ok'])
     expect(await spend(2, 3)).toEqual(['budget_exhausted', 'budget_exhausted'])
+    const refused = (await recordsIn(data)).filter(({ decision }) => decision?.reasonCode === 'budget_exhausted')
+    expect(refused.map(({ limits }) => limits?.limit)).toEqual(['daily_cost_usd', 'daily_cost_usd'])
     rmSync(data, { recursive: true, force: true })
   })
 })

@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { connect, createServer, type Socket } from 'node:net'
 import type { AddressInfo } from 'node:net'
+import { setTimeout as after } from 'node:timers/promises'
 
 /** What the proxy does to connections from now on; `fine` lets everything through. */
 export type Fault =
@@ -13,6 +14,8 @@ export type Fault =
   | 'half-open'
   /** Passes everything on, the answer after a while. */
   | { readonly latencyMs: number }
+  /** Passes everything on, the answer a byte at a time. */
+  | { readonly byteEveryMs: number }
 
 export interface FaultProxy extends AsyncDisposable {
   readonly url: string
@@ -67,6 +70,14 @@ function join(near: Socket, far: Socket, fault: Fault): void {
   near.on('close', () => far.destroy())
   far.on('close', () => near.destroy())
   if (fault === 'cut') far.once('data', () => near.destroy())
-  else if (typeof fault === 'object') far.on('data', (piece) => setTimeout(() => near.write(piece), fault.latencyMs))
-  else far.pipe(near)
+  else if (typeof fault !== 'object') far.pipe(near)
+  else if ('latencyMs' in fault) far.on('data', (piece) => setTimeout(() => near.write(piece), fault.latencyMs))
+  else far.on('data', (piece: Buffer) => void trickle(near, piece, fault.byteEveryMs))
+}
+
+async function trickle(near: Socket, piece: Buffer, everyMs: number): Promise<void> {
+  for (let at = 0; at < piece.length && !near.destroyed; at += 1) {
+    near.write(piece.subarray(at, at + 1))
+    await after(everyMs)
+  }
 }
