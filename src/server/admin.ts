@@ -9,7 +9,7 @@ import { configRoutes, type ConfigDesk } from './admin-config.ts'
 import { grantRoutes, type GrantsAdmin } from './admin-grants.ts'
 import { bodyAs, refuse, type AdminRoute } from './admin-route.ts'
 import { sendJson } from './body.ts'
-import { hostProblem, loopbackHosts, loopbackOrigins, valuesOf, type HostRules } from './host-guard.ts'
+import { hostProblem, hostRules, valuesOf, type HostRules } from './host-guard.ts'
 import { openListener, type ListenerOptions } from './listener.ts'
 
 const ReleaseOrder = z.strictObject({ reason: z.string().min(1).max(512) })
@@ -49,10 +49,7 @@ export interface AdminListener {
 /** The operators' listener, apart from the agents': health, metrics, switches and grants. Loopback unless configured otherwise. */
 export async function listenAdmin(options: AdminOptions): Promise<AdminListener> {
   const { server, port, scheme, origin, serve } = await openListener(options)
-  const rules: HostRules = {
-    hosts: [...loopbackHosts, options.host, ...(options.hosts ?? [])],
-    origins: loopbackOrigins(port, scheme),
-  }
+  const rules = hostRules(options, scheme, port)
   serve((request, response) => {
     route(options, rules, request, response).catch((error: unknown) => {
       if (request.readableAborted) return

@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http'
+import { isIPv6 } from 'node:net'
 
 /** Which names a listener answers to, and which pages may talk to it. */
 export interface HostRules {
@@ -30,10 +31,33 @@ function nameOf(host: string): string {
   return host.replace(/:[0-9]+$/, '').toLowerCase()
 }
 
-/** A loopback listener answers to the loopback names only. */
-export const loopbackHosts: readonly string[] = ['localhost', '127.0.0.1', '[::1]']
+const loopbackHosts: readonly string[] = ['localhost', '127.0.0.1', '[::1]']
 
-/** Origins of pages served from this machine at one port. */
-export function loopbackOrigins(port: number, scheme: 'http' | 'https' = 'http'): readonly string[] {
-  return loopbackHosts.map((host) => `${scheme}://${host}:${port}`)
+/** Where a listener stands, and what else it is called. */
+export interface Standing {
+  readonly host: string
+  /** Names it is served under beside the loopback ones and its own address. */
+  readonly hosts?: readonly string[]
+  readonly origins?: readonly string[]
+}
+
+/** A listener answers to the loopback names, to its own address, and to what it is told; to pages of the same names on this machine, and no others. */
+export function hostRules(
+  { host, hosts = [], origins = [] }: Standing,
+  scheme: 'http' | 'https',
+  port: number,
+): HostRules {
+  const own = anyAddress.includes(host) ? [] : [host]
+  return {
+    hosts: [...loopbackHosts, ...[...own, ...hosts].map(spelled)],
+    origins: [...loopbackHosts.map((name) => `${scheme}://${name}:${port}`), ...origins],
+  }
+}
+
+/** Listening on every address is no name of its own. */
+const anyAddress: readonly string[] = ['0.0.0.0', '::', '[::]']
+
+/** As the Host header has it: lowercase, an IPv6 address in brackets. */
+function spelled(host: string): string {
+  return (isIPv6(host) ? `[${host}]` : host).toLowerCase()
 }

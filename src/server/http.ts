@@ -8,7 +8,7 @@ import type { Clock } from '../ports/clock.ts'
 import { addressOf } from './address.ts'
 import { anonymousLimit } from './anonymous.ts'
 import { sendJson, sendRpcError } from './body.ts'
-import { hostProblem, loopbackHosts, loopbackOrigins, type HostRules } from './host-guard.ts'
+import { hostProblem, hostRules, type HostRules } from './host-guard.ts'
 import { deniedSchema } from '../call/denied.ts'
 import { openListener, type ListenerOptions, type Listening } from './listener.ts'
 import { mcpServer, type GatewayService } from './mcp.ts'
@@ -95,10 +95,7 @@ function servedBy(options: HttpOptions, { port, scheme, backlog }: Listening): S
   return {
     options,
     calls,
-    rules: {
-      hosts: [...loopbackHosts, ...(options.hosts ?? []), ...publicHost(options)],
-      origins: [...loopbackOrigins(port, scheme), ...(options.origins ?? [])],
-    },
+    rules: hostRules({ ...options, hosts: [...(options.hosts ?? []), ...publicHost(options)] }, scheme, port),
     endpoint: {
       service,
       build,
