@@ -6,7 +6,7 @@ import { concerns, endings, filedUnder, isFor, placesOf, placesOfGrant } from '.
 
 /** A switch that is engaged now. */
 export interface Engaged extends Engage {
-  /** Until it releases itself, by the slower of the two clocks. */
+  /** Until it releases itself. */
   readonly remainingMs: number
 }
 
@@ -64,10 +64,10 @@ export function switches({ clock }: { readonly clock: Clock }): Switches {
 
   const monoMs = (): number => Number(clock.monoNs() / 1_000_000n)
 
-  /** Both clocks must agree that the time is up: a clock that was set forward releases nothing early. */
+  /** Counted on the monotonic clock, where that is known: a wall clock that is set neither releases early nor holds on. */
   function remainingMs({ order, endMonoMs }: Entry): number {
-    const byWall = order.atMs + order.ttlMs - clock.nowMs()
-    return Math.max(0, byWall, endMonoMs === undefined ? 0 : endMonoMs - monoMs())
+    const leftMs = endMonoMs === undefined ? order.atMs + order.ttlMs - clock.nowMs() : endMonoMs - monoMs()
+    return Math.max(0, leftMs)
   }
 
   function add(entry: Entry): void {
