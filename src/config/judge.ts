@@ -1,3 +1,4 @@
+import { developmentIssuerName } from '../identity/issuer.ts'
 import type { Problem } from '../policy/document.ts'
 import { egressProblems, spelled } from '../tools/egress-lists.ts'
 import { builtIn, type Config } from './schema.ts'
@@ -70,6 +71,16 @@ function production({ auth, services }: Config, at: At): readonly Problem[] {
           ),
         ]
       : []),
+    ...auth.issuers.flatMap(({ issuer }, index) =>
+      issuer === developmentIssuerName
+        ? [
+            at(
+              ['auth', 'issuers', index, 'issuer'],
+              'The development issuer vouches for nobody in production; name a real one.',
+            ),
+          ]
+        : [],
+    ),
     ...(auth.stdio.grants.length > 0
       ? [at(['auth', 'stdio'], 'auth.stdio gives rights without a token, which only development does; remove it.')]
       : []),

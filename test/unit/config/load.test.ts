@@ -168,6 +168,7 @@ tools:
     ['auth: { issuers: [{ issuer: i, jwks: "https://user:pw@id.example/jwks" }] }', 'auth.issuers.0.jwks'],
     ['auth: { issuers: [{ issuer: i, jwks: "file:///etc/keys" }] }', 'auth.issuers.0.jwks'],
     ['mode: development\nauth: { issuers: [{ issuer: i, jwks: "http://10.0.0.1/jwks" }] }', 'auth.issuers.0.jwks'],
+    ['auth: { issuers: [{ issuer: "urn:sluicegate:development", jwks: j }] }', 'auth.issuers.0.issuer'],
     ['principals: [{ principal: "agent:*", allow: [a] }]', 'principals.0.principal'],
     ['principals: [{ principal: "agent:a", allow: ["orders.*"] }]', 'principals.0.allow.0'],
     ['dlp: { mods: {} }', 'dlp.mods'],
