@@ -66,7 +66,8 @@ interface Running {
  */
 export function breaker({ rules, clock, random, changed = () => {} }: BreakerParts): Breaker {
   const nowMs = () => Number(clock.monoNs() / 1000n) / 1000
-  const recent = callWindow({ windowMs: rules.windowMs, tenantsMax })
+  // A call that hangs is overdue when the last success before it is no longer fresh.
+  const recent = callWindow({ windowMs: rules.windowMs, freshMs: rules.slowMs, tenantsMax })
   const running = new Map<symbol, Running>()
   let phase: Phase = { kind: 'closed' }
   let phases = 0

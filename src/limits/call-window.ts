@@ -4,8 +4,8 @@ export interface CallWindow {
   /** Calls and failures that ended within the window. */
   counts(nowMs: number): { readonly calls: number; readonly failures: number }
   /**
-   * True when all failures in the window are of one tenant and another's call succeeded within the last second: what fails
-   * is that tenant's requests, not the place. A place that dies for all is blamed on one for no longer than that second.
+   * True when all failures in the window are of one tenant and another's call succeeded within the last `freshMs`: what fails
+   * is that tenant's requests, not the place. A place that dies for all is blamed on one for no longer than that.
    */
   blamesOneTenant(nowMs: number): boolean
   clear(): void
@@ -17,11 +17,16 @@ interface Slot {
   failures: number
 }
 
-const slotsCount = 10
-const freshMs = 1_000
+export interface CallWindowOptions {
+  readonly windowMs: number
+  readonly freshMs: number
+  /** Most tenants that are told apart; those seen longest ago are forgotten first. */
+  readonly tenantsMax: number
+}
 
-/** At most `tenantsMax` tenants are told apart; those seen longest ago are forgotten first. */
-export function callWindow({ windowMs, tenantsMax }: { windowMs: number; tenantsMax: number }): CallWindow {
+const slotsCount = 10
+
+export function callWindow({ windowMs, freshMs, tenantsMax }: CallWindowOptions): CallWindow {
   const slotMs = windowMs / slotsCount
   let slots: Slot[] = []
   const failedAt = new Map<string, number>()

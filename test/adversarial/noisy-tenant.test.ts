@@ -7,7 +7,7 @@ import { allGrants, openTestGateway, type TestGateway } from '../support/gateway
 /* P9. Fairness is counted, not timed; the ratio of the neighbours' p99 with and without the noise is printed. */
 
 const noise = Number(process.env['SLUICEGATE_NOISE'] ?? 500)
-const neighbours = 40
+const neighbours = Math.ceil(noise / 12.5)
 const agents = 10
 
 const closing: (() => unknown)[] = []
@@ -45,7 +45,7 @@ async function service(fails: (tenant: string) => boolean) {
 async function bench(over: object, fails: (tenant: string) => boolean = () => false, queueMax = 128) {
   const { most, url } = await service(fails)
   const regions = { 'us-east': url, 'eu-west': url }
-  const orders = { regions, concurrency: 8, queue: { max: queueMax } }
+  const orders = { regions, concurrency: 8, queue: { max: queueMax, waitMs: 10_000 } }
   const gate = await openTestGateway({
     over: { detector: { stages: { default: 'off' } }, services: { orders }, ...over },
   })
@@ -72,7 +72,7 @@ async function neighbour(gate: TestGateway, from: number, beside: (n: number) =>
   return { endings, p99Ms: times.toSorted((a, b) => a - b)[Math.ceil(times.length * 0.99) - 1] ?? 0 }
 }
 
-/** The noisy tenant: with each of the neighbour's calls comes a fortieth of its own, from ten agents, all at once. */
+/** The noisy tenant: with each of the neighbour's calls come a dozen of its own, from ten agents, all at once. */
 function makeNoise(gate: TestGateway) {
   const calls: Promise<string>[] = []
   const burst = (n: number) => {
@@ -93,7 +93,7 @@ const loud = Array.from({ length: agents }, (_, index) => ({ principal: `agent:l
 async function withNoise(gate: TestGateway) {
   const alone = await neighbour(gate, 0)
   const noisy = makeNoise(gate)
-  const beside = await neighbour(gate, 1_000, noisy.burst)
+  const beside = await neighbour(gate, neighbours, noisy.burst)
   const endings = await noisy.endings()
   const ratio = (beside.p99Ms / alone.p99Ms).toFixed(2)
   process.stdout.write(
