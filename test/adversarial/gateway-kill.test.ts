@@ -1,14 +1,13 @@
 import { randomBytes, randomUUID } from 'node:crypto'
-import { once } from 'node:events'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { Agent, createServer, request, type Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { Agent, request } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as after } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { verifyEvidence } from '../../src/apps/verify.ts'
 import type { EvidenceRecord } from '../../src/evidence/record.ts'
+import { flagService, killableConfiguration, type FlagService } from '../support/flag-service.ts'
 import { issue, issuerOf, recordsIn } from '../support/gateway.ts'
 import { killableGateways } from '../support/gateway-kills.ts'
 import { seeded } from '../support/log-mutator.ts'
@@ -28,17 +27,16 @@ interface Call {
 
 const data = mkdtempSync(join(tmpdir(), 'sluicegate-kill-'))
 const agent = new Agent({ keepAlive: true })
-let services: Awaited<ReturnType<typeof startServices>>
+let services: FlagService
 let token: string
 
 beforeAll(async () => {
-  services = await startServices()
+  services = await flagService()
   token = issue(await issuerOf(data), {})
-  writeFileSync(join(data, 'sluicegate.yaml'), configuration(services.url))
+  writeFileSync(join(data, 'sluicegate.yaml'), killableConfiguration(services.url))
 })
 afterAll(() => {
-  services.server.close()
-  services.server.closeAllConnections()
+  services.close()
   agent.destroy()
   rmSync(data, { recursive: true, force: true })
 })
@@ -190,35 +188,4 @@ function send(mcp: string, { tool, args, traceId }: Call): Promise<Message | und
     sent.on('error', () => resolve(undefined))
     sent.end(JSON.stringify(body))
   })
-}
-
-/** Orders and flags that outlive the gateway, and count what was done to each flag. A flag named `held_…` is set and never answered. */
-async function startServices() {
-  const effects = new Map<string, number>()
-  const server: Server = createServer((asked, response) => {
-    asked.resume().on('end', () => {
-      const [, name, env] = /^\/flags\/([^/]+)\/([^/]+)$/.exec(asked.url ?? '') ?? []
-      if (name !== undefined) effects.set(name, (effects.get(name) ?? 0) + 1)
-      if (name?.startsWith('held_')) return
-      const set = { name, env, rolloutPct: 5, previousPct: 0, created: true, updatedAt: '2025-09-01T00:00:00Z' }
-      response.writeHead(200, { 'content-type': 'application/json' })
-      response.end(JSON.stringify(name === undefined ? { total: 0, orders: [] } : set))
-    })
-  })
-  await once(server.listen(0, '127.0.0.1'), 'listening')
-  return { server, effects, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` }
-}
-
-function configuration(url: string): string {
-  const service = `{ regions: { us-east: '${url}', eu-west: '${url}' } }`
-  return `
-mode: development
-listen: { port: 0 }
-admin: { port: 0 }
-auth: { tenants: { acme: { home: US } }, regions: { US: us-east, EU: eu-west } }
-services: { orders: ${service}, flags: ${service}, crm: ${service} }
-principals:
-  - { principal: 'agent:release', limits: { rpm: 1000000, burst: 1000000 }, stop_rules: { max_retries: 1000000 } }
-alerts: { sinks: [] }
-`
 }

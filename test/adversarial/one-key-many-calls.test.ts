@@ -1,10 +1,15 @@
 import { randomUUID } from 'node:crypto'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { setTimeout as after } from 'node:timers/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { JsonObject } from '../../src/ports/json.ts'
-import { openTestGateway, type Seen, type TestGateway } from '../support/gateway.ts'
+import { flagService, killableConfiguration } from '../support/flag-service.ts'
+import { killableGateways } from '../support/gateway-kills.ts'
+import { issue, issuerOf, openTestGateway, type Seen, type TestGateway } from '../support/gateway.ts'
+import { seeded } from '../support/log-mutator.ts'
+import { modernCall, rpc, type Answer } from '../support/wire.ts'
 
 const data = mkdtempSync(join(tmpdir(), 'sluicegate-idem-'))
 const tireless = {
@@ -115,3 +120,65 @@ describe('one idempotency key', () => {
     expect(second?.result?.status).toBe('ok')
   })
 })
+
+const callsPerKey = Number(process.env['SLUICEGATE_SAME_KEY'] ?? 1000)
+const seed = Number(process.env['SLUICEGATE_SEED'] ?? Date.now() % 1_000_000)
+
+describe('one idempotency key while gateways are killed', () => {
+  const own = mkdtempSync(join(tmpdir(), 'sluicegate-idem-kills-'))
+  afterAll(() => rmSync(own, { recursive: true, force: true }))
+
+  it(`in ${callsPerKey} calls at once, with kills between, changes the world at most once for each tenant`, async () => {
+    process.stdout.write(`one-key-many-calls: SLUICEGATE_SEED=${seed}\n`)
+    const random = seeded(seed)
+    const service = await flagService()
+    const issuer = await issuerOf(own)
+    writeFileSync(join(own, 'sluicegate.yaml'), killableConfiguration(service.url))
+    await using gateways = killableGateways(['--config', join(own, 'sluicegate.yaml'), '--data', own])
+    const idemKey = randomUUID()
+    const codes = new Map<string, number>()
+    let left = callsPerKey
+    let answered = 0
+    for (let round = 0; round < kills + 1; round += 1) {
+      const gateway = gateways.next()
+      const mcp = await gateway.open()
+      const many = round === kills ? left : Math.ceil(callsPerKey / (kills + 1))
+      left -= many
+      const calls = Array.from({ length: many }, async (_, n) => {
+        const tenant = n % 10 === 9 ? 'initech' : 'acme'
+        const rolloutPct = n % 10 === 8 ? 6 : 5
+        const args = { name: `same_${tenant}`, env: 'dev', rolloutPct, idemKey }
+        const { body, headers } = modernCall('flag.set', args)
+        const answer = await rpc(mcp, issue(issuer, { tenant }), body, headers).catch(() => undefined)
+        if (!answer) return
+        answered += 1
+        const code = `${tenant} ${rolloutPct} ${codeIn(answer)}`
+        codes.set(code, (codes.get(code) ?? 0) + 1)
+      })
+      if (round < kills) {
+        // Death comes while the first of them is on its way, or when most are answered.
+        await after(random() * 250)
+        await gateway.kill()
+        await Promise.all(calls)
+      } else {
+        await Promise.all(calls)
+        expect(await gateway.stop()).toBe(0)
+      }
+    }
+    service.close()
+    expect(answered).toBeGreaterThan(callsPerKey / 10)
+    for (const [name, times] of service.effects) expect([name, times]).toEqual([name, 1])
+    // Another body was never done: whoever came first with the key decided for all.
+    const done = [...codes.keys()].filter((code) => code.endsWith(' ok')).map((code) => code.slice(0, -3))
+    expect(done.filter((code) => code.startsWith('acme')).length).toBeLessThanOrEqual(1)
+    const ends = [...codes.keys()].map((code) => code.split(' ')[2])
+    expect(ends.filter((end) => !['ok', 'idempotency_conflict', 'outcome_unknown'].includes(end ?? ''))).toEqual([])
+  }, 180_000)
+})
+
+const kills = 4
+
+function codeIn({ message }: Answer): string {
+  const said = message.result?.structuredContent ?? message.error?.data
+  return (said?.['denied'] as { code?: string } | undefined)?.code ?? 'ok'
+}
