@@ -1,6 +1,7 @@
 import type { Identity } from '../call/authenticate.ts'
 import type { Credential } from '../call/call.ts'
 import type { Principal } from '../identity/principal.ts'
+import { guardedIdentity } from './identity-guard.ts'
 import type { GatewayService } from './mcp.ts'
 
 /** What a connection shows, asked for whenever something is shown. Throws while it has nothing to show. */
@@ -20,18 +21,21 @@ export interface Connection {
 }
 
 export interface ConnectionParts {
-  readonly service: Pick<GatewayService, 'identify'>
+  readonly service: Pick<GatewayService, 'identify' | 'prove'>
   readonly shows: Shows
   readonly fault: (error: unknown) => void
+  /** Longest wait for who somebody is; half a minute unless given. */
+  readonly timeoutMs?: number
 }
 
 /**
  * The one principal of a connection that lasts. Its credential may be renewed at any time; whom it proves may not change.
  * Rejects when the first credential proves nobody.
  */
-export async function connection({ service, shows, fault }: ConnectionParts): Promise<Connection> {
+export async function connection({ service, shows, fault, timeoutMs }: ConnectionParts): Promise<Connection> {
   const usurped = Promise.withResolvers<string>()
-  const identified = (credential: Credential) => service.identify({ credential, transport: 'stdio' })
+  const { identify } = guardedIdentity(service, fault, timeoutMs)
+  const identified = async (credential: Credential) => identify({ credential, transport: 'stdio' })
   const credential = shows()
   const identity = await identified(credential)
   if (!identity.ok)

@@ -11,6 +11,7 @@ import { sendJson, sendRpcError } from './body.ts'
 import { hostProblem, hostRules, type HostRules } from './host-guard.ts'
 import { deniedSchema } from '../call/denied.ts'
 import { openListener, type ListenerOptions, type Listening } from './listener.ts'
+import { guardedIdentity } from './identity-guard.ts'
 import { mcpServer, type GatewayService } from './mcp.ts'
 import { exchangeIn, serveMcp, type Endpoint } from './mcp-http.ts'
 import { mcpSessions } from './sessions.ts'
@@ -29,6 +30,8 @@ export interface HttpOptions extends ListenerOptions {
   readonly drain?: DrainTimes
   /** Where `/mcp` is for clients, when something stands before the listener. */
   readonly publicUrl?: string
+  /** Longest wait for who somebody is; half a minute unless given. */
+  readonly identityTimeoutMs?: number
 }
 
 export interface HttpListener {
@@ -90,7 +93,11 @@ async function drain({ endpoint, calls }: Served, { drainMs, abortMs }: DrainTim
 function servedBy(options: HttpOptions, { port, scheme, backlog }: Listening): Served {
   const { clock, fault } = options
   const calls = underWay()
-  const service: GatewayService = { ...options.service, call: (call) => calls.during(options.service.call(call)) }
+  const service: GatewayService = {
+    ...options.service,
+    ...guardedIdentity(options.service, fault, options.identityTimeoutMs),
+    call: (call) => calls.during(options.service.call(call)),
+  }
   const build = () => mcpServer({ service, exchangeOf: exchangeIn, fault })
   return {
     options,

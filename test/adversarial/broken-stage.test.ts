@@ -1,8 +1,23 @@
 import { randomBytes, randomUUID } from 'node:crypto'
+import { readdirSync, readFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { systemClock } from '../../src/adapters/clock-system.ts'
 import type { EvidenceRecord } from '../../src/evidence/record.ts'
+import { connection } from '../../src/server/connection.ts'
+import { listenHttp } from '../../src/server/http.ts'
 import { openTestGateway, type Seen, type TestGateway } from '../support/gateway.ts'
-import { breakable, forged, logFaults, planned, stageFaults, type Breakable } from '../support/stage-faults.ts'
+import {
+  breakable,
+  forged,
+  identityFaults,
+  logFaults,
+  planned,
+  settleFaults,
+  stageFaults,
+  unsettled,
+  type Breakable,
+} from '../support/stage-faults.ts'
+import { initialize, legacyCall, modern, modernCall, rpc } from '../support/wire.ts'
 
 /* P20: a bug can deny, never allow. Each stage of the real gateway breaks in every way there is, one at a time. */
 
@@ -11,6 +26,7 @@ vi.mock('../../src/apps/build-stages.ts', async (original) => {
   const { breaking } = await import('../support/stage-faults.ts')
   const buildStages: typeof real.buildStages = (parts) => {
     const built = real.buildStages(parts)
+    stageNames.push(...Object.keys(built.stages))
     return { ...built, stages: breaking(built.stages) }
   }
   return { ...real, stageTimeoutMs: 2_500, buildStages }
@@ -18,9 +34,13 @@ vi.mock('../../src/apps/build-stages.ts', async (original) => {
 
 vi.mock('../../src/call/handle.ts', async (original) => {
   const real = await original<typeof import('../../src/call/handle.ts')>()
-  const { breakingLog } = await import('../support/stage-faults.ts')
-  return { ...real, handler: (parts: Parameters<typeof real.handler>[0]) => real.handler(breakingLog(parts)) }
+  const { breakingLog, unsettling } = await import('../support/stage-faults.ts')
+  type Parts = Parameters<typeof real.handler>[0]
+  return { ...real, handler: (parts: Parts) => real.handler(unsettling(breakingLog(parts))) }
 })
+
+/** The stages of the gateway as it is built. */
+const stageNames = vi.hoisted((): string[] => [])
 
 interface Case {
   readonly at: Breakable
@@ -98,6 +118,116 @@ it('operators learn the cause of each', () => {
   expect(told.length).toBeGreaterThanOrEqual(cases.length)
   expect(told.filter((cause) => cause === 'StageTimeout')).toHaveLength(breakable.length - 1)
 })
+
+it('covers every stage there is, in the order they stand', () => {
+  expect(breakable).toEqual([...stageNames, 'record'])
+})
+
+describe('a key that cannot be settled', () => {
+  it.each(Object.entries(settleFaults))(
+    'because settling %s stays claimed, and nothing runs twice',
+    async (_how, fault) => {
+      const each = one('record', '', fault)
+      unsettled.set(each.traceId, fault)
+      const first = await write(each)
+      unsettled.delete(each.traceId)
+      expect(first.ended).toBe('ok')
+      const again = await write(each, randomBytes(16).toString('hex'))
+      expect(again.ended).toBe('idempotency_conflict')
+      expect(effects(each)).toHaveLength(1)
+    },
+  )
+})
+
+describe('an edge that is told nonsense of a caller', () => {
+  const sent: readonly (readonly [string, { readonly body: object; readonly headers?: Record<string, string> }])[] = [
+    ['a call', modernCall('flag.set', { name: 'edge', env: 'staging', rolloutPct: 5, idemKey: randomUUID() })],
+    ['a list', modern('tools/list')],
+    ['a call of the 2025 revisions', { body: legacyCall('orders.export', { from: '2025-08-01', to: '2025-08-01' }) }],
+    ['a handshake', { body: initialize }],
+  ]
+  const asked = (['prove', 'identify'] as const).flatMap((which) =>
+    Object.entries(identityFaults).map(([how, fault]) => ({ which, how, fault })),
+  )
+
+  it.each(asked)('makes nobody somebody: $which $how', async ({ which, fault }) => {
+    const faults: unknown[] = []
+    const { service } = gate.started.gateway
+    const broken = { ...service, [which]: fault } as typeof service
+    const http = await listenHttp({
+      service: broken,
+      host: '127.0.0.1',
+      port: 0,
+      authorizationServers: [],
+      scopes: [],
+      clock: systemClock(),
+      fault: (error) => faults.push(error),
+      identityTimeoutMs: 100,
+    })
+    const before = (await gate.records()).length
+    const requests = gate.requests().length
+    for (const [, { body, headers }] of sent) {
+      const { status, message, text } = await rpc(http.url, gate.token(), body, headers)
+      expect([status, message.result]).toEqual([503, undefined])
+      expect(text).not.toMatch(/boom|hunter2|TypeError/)
+    }
+    await http.close()
+    expect(gate.requests()).toHaveLength(requests)
+    const recorded = (await gate.records()).slice(before)
+    expect(recorded.map(({ actor, tenant, decision }) => [actor, tenant, decision?.reasonCode])).toEqual(
+      sent.map(() => [undefined, undefined, 'internal']),
+    )
+    expect(faults).toHaveLength(sent.length)
+  })
+
+  it.each(Object.entries(identityFaults))('opens no stdio connection for nobody: %s', async (_how, fault) => {
+    const { service } = gate.started.gateway
+    const shows = () => ({ kind: 'bearer', token: gate.token() }) as const
+    const broken = { ...service, identify: fault } as typeof service
+    await expect(connection({ service: broken, shows, fault: () => undefined, timeoutMs: 100 })).rejects.toThrow(
+      'is not valid',
+    )
+  })
+})
+
+/**
+ * In the pipeline a caught error may end in a denial, in a failure, or in the next line of a record. Nothing caught may
+ * lead on: no `catch` there lets a call pass or makes up what it should know.
+ */
+describe('a catch in the pipeline', () => {
+  const files = readdirSync(new URL('../../src/call', import.meta.url)).filter((name) => name.endsWith('.ts'))
+  const caught = files.flatMap((name) => {
+    const text = readFileSync(new URL(`../../src/call/${name}`, import.meta.url), 'utf8')
+    return [...text.matchAll(/\bcatch\b *(?:\([^)]*\) *)?\{|\.catch\(/g)].map(({ index }) => ({
+      name,
+      line: text.slice(0, index).split('\n').length,
+      body: blockAt(text, index),
+    }))
+  })
+
+  it('is found where there is one', () => {
+    expect(caught.length).toBeGreaterThanOrEqual(7)
+  })
+
+  it.each(caught)('denies: $name:$line', ({ body }) => {
+    expect(body).not.toMatch(
+      /\bpass\(|kind: 'pass'|kind: 'ok'|kind: 'answer'|effect: 'allow'|return (true|undefined|null)\b|return$/m,
+    )
+    expect(body).toMatch(/\bthrow\b|kind: '(fail|refuse)'|withheld\(|unrecorded\(|broken\(|parts\.fault\(/)
+  })
+})
+
+/** The block that opens after this place, braces and all. */
+function blockAt(text: string, from: number): string {
+  const open = text.indexOf('{', from)
+  let depth = 0
+  for (let at = open; at < text.length; at++) {
+    if (text[at] === '{') depth += 1
+    if (text[at] === '}') depth -= 1
+    if (depth === 0) return text.slice(open, at + 1)
+  }
+  return text.slice(open)
+}
 
 function faultsOf(at: Breakable): Readonly<Record<string, () => unknown>> {
   if (at === 'record') return logFaults

@@ -75,6 +75,50 @@ export const logFaults: Readonly<Record<string, () => unknown>> = {
   'resolves with something else': () => Promise.resolve({ ok: true }),
 }
 
+/** Everything that may be said of a caller instead of who it is. */
+export const identityFaults: Readonly<Record<string, () => unknown>> = {
+  throws: thrown,
+  rejects: () => Promise.reject(new Error(secretError)),
+  hangs: () => new Promise(() => undefined),
+  'returns undefined': () => undefined,
+  'returns null': () => null,
+  'returns NaN': () => Number.NaN,
+  'returns true': () => true,
+  'resolves with nothing': () => Promise.resolve(),
+  'says yes and names nobody': () => ({ ok: true }),
+  'says yes to null': () => ({ ok: true, who: null }),
+  'says yes to NaN': () => ({ ok: true, who: Number.NaN }),
+  'says yes to a name that is NaN': () => ({
+    ok: true,
+    who: { tenant: 'acme', issuer: 'urn:x', subject: Number.NaN, session: 's' },
+  }),
+  'says yes to somebody without a tenant': () => ({
+    ok: true,
+    who: { tenant: '', issuer: 'urn:x', subject: 'agent:x', session: 's' },
+  }),
+  'says no without a reason': () => ({ ok: false }),
+}
+
+/** Everything that may become of keeping an answer for its key. */
+export const settleFaults: Readonly<Record<string, () => unknown>> = {
+  throws: thrown,
+  rejects: () => Promise.reject(new Error(secretError)),
+  hangs: () => new Promise(() => undefined),
+  'returns NaN': () => Number.NaN,
+}
+
+/** The traces of calls whose key cannot be settled, and how. */
+export const unsettled = new Map<string, () => unknown>()
+
+/** The same handler's parts, whose keys are settled as planned. */
+export function unsettling(parts: HandleParts): HandleParts {
+  const settle: HandleParts['settle'] = (call, outcome) => {
+    const fault = unsettled.get(call.trace.traceId)
+    return (fault ? fault() : parts.settle(call, outcome)) as Promise<void>
+  }
+  return { ...parts, settle }
+}
+
 /** What is to break in which call, by the call's trace id. Calls that are not named here are left alone. */
 export const planned = new Map<string, { readonly at: Breakable; readonly fault: () => unknown }>()
 
