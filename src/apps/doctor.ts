@@ -41,7 +41,7 @@ const timeoutDefaultMs = 15_000
  */
 export async function doctor(options: DoctorOptions): Promise<readonly Check[]> {
   const { config } = options.loaded
-  const knocking = reacher(options.clock)
+  const knocking = reacher(config?.mode ?? 'production', options.clock)
   const opened: Secret[] = []
   const looks = [...withoutConfig(options), ...(config ? withConfig(options, config, knocking.reach, opened) : [])]
   const { progress = () => undefined, timeoutMs = timeoutDefaultMs } = options
@@ -86,7 +86,7 @@ function withConfig(options: DoctorOptions, config: Config, reach: Reach, opened
     },
     { name: 'certificates', look: () => certificatesFinding(config, clock) },
     { name: 'issuers', look: () => issuersFinding(config, clock) },
-    { name: 'tickets', look: () => ticketsFinding(config) },
+    { name: 'tickets', look: () => ticketsFinding(config, options) },
     {
       name: 'clocks',
       look: () => clocksFinding({ clock, reach, places: [...serviceUrls(config), ...issuerUrls(config)], wait }),

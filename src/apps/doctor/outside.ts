@@ -1,31 +1,28 @@
 import { builtIn, type Config } from '../../config/schema.ts'
 import type { Clock } from '../../ports/clock.ts'
 import { bad, fine, together, warn, type Finding } from './finding.ts'
-import type { Reach } from './reach.ts'
+import type { Place, Reach } from './reach.ts'
 
 /** Every backend of every service, asked whether it is there. */
 export async function servicesFinding({ services }: Config, reach: Reach): Promise<Finding> {
   if (services === builtIn) return fine('the bundled service API comes with the gateway')
   const places = serviceUrls({ services })
   if (places.length === 0) return warn('There is no service, so most tools have nothing behind them.', 'Name them in services.') // prettier-ignore
-  const findings = places.map(async ({ name, url }): Promise<Finding> => {
-    const reached = await reach(url)
+  const findings = places.map(async (place): Promise<Finding> => {
+    const { name, url } = place
+    const reached = await reach(place)
+    if (reached.kind === 'unasked') return warn(`${name} cannot be asked without its certificate.`, 'Mend that first.')
     if (reached.kind === 'silent') return bad(`${name} cannot be reached (${reached.why}).`, `Look at ${url}.`)
     return reached.status >= 500 ? warn(`${name} answers ${reached.status}.`, `Look at ${url}.`) : fine('')
   })
   return together(await Promise.all(findings), `${places.length} backends answer`)
 }
 
-interface Place {
-  readonly name: string
-  readonly url: string
-}
-
 /** The base URL of each service in each region. */
 export function serviceUrls({ services }: Pick<Config, 'services'>): readonly Place[] {
   if (services === builtIn) return []
-  return Object.entries(services).flatMap(([service, { regions }]) =>
-    Object.entries(regions).map(([region, url]) => ({ name: `${service} in ${region}`, url })),
+  return Object.entries(services).flatMap(([service, { regions, tls }]) =>
+    Object.entries(regions).map(([region, url]) => ({ name: `${service} in ${region}`, url, ...(tls && { tls }) })),
   )
 }
 
@@ -35,9 +32,10 @@ export async function sinksFinding({ alerts, telemetry }: Config, reach: Reach):
     ...alerts.sinks.flatMap((sink, index) => sink.kind === 'webhook' ? [{ name: `alerts.sinks.${index}`, url: sink.url }] : []), // prettier-ignore
     ...(telemetry.otlp ? [{ name: 'telemetry.otlp', url: telemetry.otlp.url }] : []),
   ]
-  const findings = places.map(async ({ name, url }): Promise<Finding> => {
-    const reached = await reach(url)
-    return reached.kind === 'answered'
+  const findings = places.map(async (place): Promise<Finding> => {
+    const { name, url } = place
+    const reached = await reach(place)
+    return reached.kind !== 'silent'
       ? fine('')
       : warn(`${name} cannot be reached (${reached.why}).`, `Look at ${new URL(url).origin}.`)
   })
@@ -70,7 +68,7 @@ export async function clocksFinding({ clock, reach, places, wait }: ClockParts):
   const findings: Finding[] = []
   if (clock.nowMs() < epochMs) findings.push(bad(`The clock says ${new Date(clock.nowMs()).toISOString()}.`, set))
   if (Math.abs(driftMs) > stepMaxMs) findings.push(warn(`The wall clock stepped by ${Math.round(driftMs)} ms within a fifth of a second.`, set)) // prettier-ignore
-  const compared = await Promise.all(places.map(async (place) => ({ ...place, reached: await reach(place.url) })))
+  const compared = await Promise.all(places.map(async (place) => ({ ...place, reached: await reach(place) })))
   const skews = compared.flatMap(({ name, reached }) =>
     reached.kind === 'answered' && reached.aheadMs !== undefined ? [{ name, aheadMs: reached.aheadMs }] : [],
   )

@@ -1,5 +1,16 @@
 import { Agent, request } from 'undici'
+import { tlsFiles, type TlsSource } from '../../adapters/tls-files.ts'
+import type { Config } from '../../config/schema.ts'
+import type { ServiceTlsSection } from '../../config/tls-section.ts'
 import type { Clock } from '../../ports/clock.ts'
+
+/** A destination of the configuration. */
+export interface Place {
+  readonly name: string
+  readonly url: string
+  /** What is shown to it and trusted of it, where it is not what is usual. */
+  readonly tls?: ServiceTlsSection
+}
 
 /** What came of knocking at a destination. */
 export type Reached =
@@ -10,42 +21,83 @@ export type Reached =
       readonly aheadMs?: number
     }
   | { readonly kind: 'silent'; readonly why: string }
+  /** The certificate to ask with cannot be used: that is said elsewhere. */
+  | { readonly kind: 'unasked' }
 
-export type Reach = (url: string) => Promise<Reached>
+export type Reach = (place: Place) => Promise<Reached>
+
+export interface Reacher {
+  readonly reach: Reach
+  close(): Promise<void>
+}
 
 const timeoutMs = 4_000
 
-/** Knocks at destinations of the configuration: HEAD, without a credential. Each is asked once, whoever asks. */
-export function reacher(clock: Clock): { readonly reach: Reach; close(): Promise<void> } {
+/** Knocks at destinations: HEAD, without a credential, with the certificate that is for it. Each is asked once, whoever asks. */
+export function reacher(mode: Config['mode'], clock: Clock): Reacher {
   const asked = new Map<string, Promise<Reached>>()
-  const agent = new Agent({ connect: { timeout: timeoutMs } })
+  const agents: Agent[] = []
+  const sources: TlsSource[] = []
 
-  async function knock(url: string): Promise<Reached> {
-    try {
-      const before = clock.nowMs()
-      const { statusCode, headers, body } = await request(url, {
-        method: 'HEAD',
-        dispatcher: agent,
-        signal: AbortSignal.timeout(timeoutMs),
-      })
-      await body.dump()
-      const date = Date.parse(String(headers['date'] ?? ''))
-      const middleMs = (before + clock.nowMs()) / 2
-      // The header is cut to whole seconds.
-      const aheadMs = Number.isFinite(date) ? { aheadMs: Math.round(date + 500 - middleMs) } : {}
-      return { kind: 'answered', status: statusCode, ...aheadMs }
-    } catch (error) {
-      const { code, name } = error as NodeJS.ErrnoException
-      return { kind: 'silent', why: name === 'TimeoutError' ? 'no answer in time' : (code ?? name) }
-    }
+  async function agentFor({ name, tls }: Place): Promise<Agent> {
+    const source = tls && (await openTls(mode, name, tls, clock))
+    if (source) sources.push(source)
+    const agent = new Agent({ connect: { timeout: timeoutMs, ...source?.current() } })
+    agents.push(agent)
+    return agent
+  }
+
+  async function knock(place: Place): Promise<Reached> {
+    const agent = await agentFor(place).catch(() => undefined)
+    return agent ? heard(place.url, agent, clock) : { kind: 'unasked' }
   }
 
   return {
-    reach(url) {
-      const known = asked.get(url) ?? knock(url)
-      asked.set(url, known)
+    reach(place) {
+      const key = JSON.stringify([place.url, place.tls])
+      const known = asked.get(key) ?? knock(place)
+      asked.set(key, known)
       return known
     },
-    close: () => agent.close(),
+    async close() {
+      for (const source of sources) source.close()
+      await Promise.all(agents.map((agent) => agent.destroy()))
+    },
   }
+}
+
+async function heard(url: string, agent: Agent, clock: Clock): Promise<Reached> {
+  try {
+    const beforeMs = clock.nowMs()
+    const signal = AbortSignal.timeout(timeoutMs)
+    const { statusCode: status, headers, body } = await request(url, { method: 'HEAD', dispatcher: agent, signal })
+    await body.dump()
+    const date = Date.parse(String(headers['date'] ?? ''))
+    // The header is cut to whole seconds.
+    const aheadMs = Math.round(date + 500 - (beforeMs + clock.nowMs()) / 2)
+    return { kind: 'answered', status, ...(Number.isFinite(date) && { aheadMs }) }
+  } catch (error) {
+    const { code, name } = error as NodeJS.ErrnoException
+    return { kind: 'silent', why: name === 'TimeoutError' ? 'no answer in time' : (code ?? name) }
+  }
+}
+
+/** A certificate as the gateway would use it towards a service. Rejects when it would be refused. */
+export function openTls(
+  mode: Config['mode'],
+  name: string,
+  { minVersion, rotationDays, ...files }: ServiceTlsSection,
+  clock: Clock,
+): Promise<TlsSource> {
+  const told = () => undefined
+  return tlsFiles({
+    name,
+    files,
+    minVersion,
+    rotationDays,
+    told,
+    use: 'client',
+    strictKey: mode === 'production',
+    clock,
+  })
 }

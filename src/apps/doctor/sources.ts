@@ -1,9 +1,12 @@
 import { ticketsFile } from '../../adapters/tickets-file.ts'
+import { ticketsHttp } from '../../adapters/tickets-http.ts'
 import { isKeysUrl } from '../../config/auth-section.ts'
 import type { Config } from '../../config/schema.ts'
 import type { Clock } from '../../ports/clock.ts'
+import type { SecretRef } from '../../config/fields.ts'
 import { openIssuerKeys } from '../issuer-keys.ts'
-import { bad, fine, together, told, type Finding } from './finding.ts'
+import { secretsFor } from '../secrets.ts'
+import { bad, fine, together, told, warn, type Finding } from './finding.ts'
 
 /** The keys of each issuer whose tokens count. */
 export async function issuersFinding({ mode, auth }: Config, clock: Clock): Promise<Finding> {
@@ -31,13 +34,39 @@ export function issuerUrls({ auth }: Config): readonly { readonly name: string; 
   return auth.issuers.flatMap(({ issuer, jwks }) => (isKeysUrl(jwks) ? [{ name: issuer, url: jwks }] : []))
 }
 
-/** Where change tickets are looked up. */
-export async function ticketsFinding({ tickets }: Config): Promise<Finding> {
-  if (tickets.file === undefined) return fine('none: no ticket counts')
+/** Where change tickets are looked up: a file, or a register that is asked for those of nobody. */
+export async function ticketsFinding(config: Config, { clock, environment }: Asking): Promise<Finding> {
+  const { file, url, token } = config.tickets
   try {
-    await ticketsFile({ file: tickets.file })
-    return fine(`${tickets.file} can be read`)
+    if (file !== undefined) await ticketsFile({ file })
+    if (url !== undefined && token) return await registerFinding(config, url, token, { clock, environment })
+    return fine(file === undefined ? 'none: no ticket counts' : `${file} can be read`)
   } catch (error) {
-    return bad(told(error), `Mend ${tickets.file}: until then no ticket counts.`)
+    return bad(told(error), `Mend ${file}: until then no ticket counts.`)
+  }
+}
+
+interface Asking {
+  readonly clock: Clock
+  readonly environment: Readonly<Record<string, string | undefined>>
+}
+
+async function registerFinding(
+  config: Config,
+  url: string,
+  ref: SecretRef,
+  { clock, environment }: Asking,
+): Promise<Finding> {
+  const secrets = secretsFor(config, { environment, report: () => undefined })
+  try {
+    const token = await secrets.open('tickets.token', ref).catch(() => undefined)
+    if (!token) return warn('The ticket register cannot be asked without its token.', 'See to the secret first.')
+    const register = ticketsHttp({ url, token, clock })
+    const [tenant = 'doctor'] = Object.keys(config.auth.tenants)
+    await register.approvedFor({ tenant, subject: 'doctor' }, clock.nowMs())
+    const problem = register.problem()
+    return problem === undefined ? fine(`${url} answers`) : bad(problem, `Look at ${url}, and at tickets.token.`)
+  } finally {
+    await secrets.close()
   }
 }

@@ -11,6 +11,7 @@ import {
 } from 'node:fs'
 import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
+import { createServer as createSecureServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -225,6 +226,8 @@ describe('doctor', () => {
     expect(stateOf(old, 'bad')).toEqual(['process'])
     const proxied = await look(place(), { environment: { NODE_USE_ENV_PROXY: '1' } })
     expect(stateOf(proxied, 'bad')).toEqual(['process'])
+    const silenced = await look(place(), { environment: { OTEL_SDK_DISABLED: 'true' } })
+    expect(stateOf(silenced, 'warn')).toEqual(['process'])
     const named = await look(place(), { environment: { HTTPS_PROXY: 'http://p' } })
     expect([stateOf(named, 'bad'), stateOf(named, 'warn')]).toEqual([[], ['process']])
   })
@@ -244,6 +247,52 @@ describe('doctor', () => {
     expect(said).toContain('admin.token also stands in the environment variable LEAK')
     expect(said).toMatch(/It is 91 days old.*It expires in 1[23] days/)
     expect(said).not.toContain(canary)
+  })
+
+  it('asks a service with the certificate that is for it, and judges that one, too', async () => {
+    const root = authority('services')
+    const folder = place()
+    writeFileSync(join(folder, 'services.crt'), root.cert)
+    pairFiles(folder, root.issue('gateway', { use: ['client'] }), 'client')
+    const { cert, key } = root.issue('127.0.0.1')
+    const options = { cert, key, ca: root.cert, requestCert: true, rejectUnauthorized: true }
+    const strict = createSecureServer(options, (_request, response) => void response.writeHead(404).end())
+    strict.listen(0, '127.0.0.1')
+    await once(strict, 'listening')
+    const at = `https://127.0.0.1:${(strict.address() as AddressInfo).port}`
+    const file = join(folder, 'sluicegate.yaml')
+    const text = readFileSync(file, 'utf8')
+    const withTls = (tls: string) => writeFileSync(file, text.replace(/ {2}orders: .*/, `  orders: { token: 'file:orders.secret', tls: ${tls}, regions: { eu-west: '${at}', us-east: '${at}' } }`)) // prettier-ignore
+    withTls('{ ca: services.crt, cert: client.crt, key: client.key }')
+    const well = await look(folder)
+    expect(well.filter(({ state }) => state !== 'ok')).toEqual([])
+    expect(well.find(({ name }) => name === 'certificates')?.detail).toBe('listen, services.orders: in order')
+    withTls('{ ca: services.crt }')
+    expect(stateOf(await look(folder), 'bad')).toEqual(['services'])
+    withTls('{ ca: services.crt, cert: client.crt, key: gate.key }')
+    const mismatched = await look(folder)
+    expect([stateOf(mismatched, 'bad'), stateOf(mismatched, 'warn')]).toEqual([['certificates'], ['services']])
+    strict.closeAllConnections()
+    strict.close()
+  })
+
+  it('asks a ticket register as the gateway would', async () => {
+    let answer = '{"tickets":[]}'
+    const register = createServer((_request, response) => void response.end(answer)).listen(0, '127.0.0.1')
+    await once(register, 'listening')
+    const folder = place()
+    const file = join(folder, 'sluicegate.yaml')
+    const at = `http://127.0.0.1:${(register.address() as AddressInfo).port}/tickets`
+    const text = readFileSync(file, 'utf8')
+    writeFileSync(file, text.replace('file: tickets.yaml', `url: '${at}', token: 'file:orders.secret'`))
+    expect(stateOf(await look(folder), 'bad')).toEqual([])
+    answer = '<html>'
+    expect(stateOf(await look(folder), 'bad')).toEqual(['tickets'])
+    rmSync(join(folder, 'orders.secret'))
+    const blind = await look(folder)
+    expect([stateOf(blind, 'bad'), stateOf(blind, 'warn')]).toEqual([['secrets'], ['tickets']])
+    register.closeAllConnections()
+    register.close()
   })
 
   it('judges free space', () => {
