@@ -16,8 +16,15 @@ export function grantStep(type: Step, request: GrantRequest, tame: (text: string
     actor: actorOf(type, request),
     ...(what.kind === 'elevation' && { grants: what.scopes.map((scope) => grantOf(scope, what.ticket, endsMs)) }),
     ...(what.kind === 'call' && { tool: { name: what.tool } }),
-    ext: { ...common(request, tame), ...detail(request) },
+    ext: { ...common(request, tame), ...detail(request), ...changeOf(type, request) },
   }
+}
+
+/** What became of the rights of an elevation, as detections read it. */
+function changeOf(type: Step, { what, decidedBy, endsMs }: GrantRequest): JsonObject {
+  if (what.kind !== 'elevation' || type === 'grant.request') return {}
+  if (type === 'grant.approve') return { change: 'added', issuedBy: 'operator' }
+  return endsMs === undefined ? {} : { change: 'removed', issuedBy: decidedBy === undefined ? 'gateway' : 'operator' }
 }
 
 function grantOf(scope: string, ticket: string | undefined, endsMs: number | undefined): Grant {

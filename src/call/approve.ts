@@ -1,7 +1,7 @@
 import type { Principal } from '../identity/principal.ts'
 import type { Json, JsonObject } from '../ports/json.ts'
 import type { Approved, Decided, Identified, Received, Validated } from './call.ts'
-import { queryOf, type Enforced, type Forbids, type Halted } from './halt.ts'
+import { haltedBy, queryOf, type Enforced, type Forbids, type Halted } from './halt.ts'
 import type { Denied } from './outcome.ts'
 import { pass, refuse, type Stage, type Verdict } from './pipeline.ts'
 import type { RequestStates } from './request-state.ts'
@@ -58,6 +58,8 @@ export function approve(parts: ApproveParts): Stage<Known, Approved> {
     const stopped = parts.forbids(queryOf(call))
     const byswitch = stopped?.kind === 'approval' ? stopped : undefined
     if (!call.verdict.approval && !byswitch) return pass({})
+    // What is stopped anyway uses nothing up.
+    if (stopped && !byswitch) return stoppedBy(parts, call, stopped)
     const question = questionOf(parts, call, byswitch)
     const stray = await parts.states.refusal(call, question.binding)
     if (stray !== undefined) return refuse({ code: 'invalid_arguments', message: stray, field: 'requestState' })
@@ -66,6 +68,11 @@ export function approve(parts: ApproveParts): Stage<Known, Approved> {
     if (byswitch) parts.enforced(byswitch, call)
     return refused(parts, call, question, approval, byswitch)
   }
+}
+
+function stoppedBy({ enforced }: ApproveParts, call: Known, halted: Halted): Verdict<never> {
+  enforced(halted, call)
+  return haltedBy(halted)
 }
 
 function approvalOf({ id, approver }: Extract<Approval, { kind: 'spent' }>, byswitch: Halted | undefined) {

@@ -66,6 +66,11 @@ function drafts(record: EvidenceRecord): readonly Draft[] {
       return outcomeDrafts(record)
     case 'grant.issue':
       return grantDrafts(record)
+    case 'grant.approve':
+    case 'grant.deny':
+    case 'grant.expire':
+      // Of requests only what changed somebody's rights.
+      return record.ext?.['change'] === undefined ? [] : grantDrafts(record)
     case 'ticket.approved':
       return [['change_ticket', { ...who(record), ...prefixed('ticket', record.ext) }]]
     case 'catalog.load':

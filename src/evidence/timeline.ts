@@ -123,6 +123,14 @@ const others: Readonly<Partial<Record<EvidenceRecord['type'], string>>> = {
   export: 'Evidence was exported',
 }
 
+const grantSteps: Readonly<Partial<Record<EvidenceRecord['type'], string>>> = {
+  'grant.request': 'asked in request',
+  'grant.approve': 'approved request',
+  'grant.deny': 'denied request',
+  'grant.spend': 'used up the approval of request',
+  'grant.expire': 'saw the end of request',
+}
+
 function tellOther(record: EvidenceRecord): Told | undefined {
   const { type, ext, grants = [] } = record
   if (type === 'call.unknown')
@@ -139,6 +147,13 @@ function tellOther(record: EvidenceRecord): Told | undefined {
       what: `was seen with ${grants.map(({ scope }) => scope).join(', ')} for the first time`,
       why: [],
     }
+  const step = grantSteps[type]
+  if (step !== undefined) {
+    const { grantId, subject, reason } = { ...(ext as Readonly<Record<string, string>>) }
+    const aim = record.tool ? `one call of ${record.tool.name}` : grants.map(({ scope }) => scope).join(', ')
+    const what = `${step} ${grantId ?? ''}: ${aim === '' ? 'a switch' : aim} for ${subject ?? 'somebody'}`
+    return { kind: 'grant', who: actorOf(record), what, why: reason === undefined ? [] : [`reason: ${reason}`] }
+  }
   if (type === 'ticket.approved')
     return { kind: 'grant', who: actorOf(record), what: `used ticket ${textOf(ext)('ticket')}`, why: [] }
   if (type === 'service.breaker') {

@@ -49,11 +49,11 @@ export function grantCommand(program: Command): void {
     .option('--approver <name>', 'the only person who may approve it')
     .option('--by <name>', 'who asks', ownName())
     .action((options: RequestOptions) => request(options))
-  decision(group, 'approve', 'grant a request; not by who made it, nor by whom it is for')
+  decision(group.command('approve').description('grant a request; not by who made it, nor by whom it is for'))
     .option('--ttl <seconds>', 'shorter than was asked for', seconds)
     .action((id: string, options: DecideOptions) => decide('approve', id, options))
-  decision(group, 'deny', 'refuse a request, or end what it granted').action((id: string, options: DecideOptions) =>
-    decide('deny', id, options),
+  decision(group.command('deny').description('refuse a request, or end what it granted')).action(
+    (id: string, options: DecideOptions) => decide('deny', id, options),
   )
   withPlace(group.command('list').description('what waits for a person, and what is granted'))
     .option('--all', 'also what is over')
@@ -71,8 +71,8 @@ function withPlace(command: Command): Command {
     .option('--json', 'one JSON object on the last line')
 }
 
-function decision(group: Command, name: string, what: string): Command {
-  return withPlace(group.command(name).description(what))
+function decision(command: Command): Command {
+  return withPlace(command)
     .argument('<id>', 'as `grant list` shows it')
     .option('--approver <name>', 'who decides', ownName())
     .option('--reason <text>', 'why; it is recorded')

@@ -187,6 +187,27 @@ describe('eventsOf', () => {
     expect(kinds({ type: 'policy.load', ext: {} })).toEqual([])
   })
 
+  it('tells of an elevation when it changes what somebody may do, and not before', () => {
+    const grants = [{ scope: 'flags.write:prod', jit: true, ticket: 'CHG-1' }]
+    const actor = { id: 'carla', type: 'operator' } as const
+    const ext = { grantId: 'gr-1', subject: 'agent:x', kind: 'elevation' }
+    const told = (type: 'grant.request' | 'grant.approve' | 'grant.expire', more: object) =>
+      eventsOf(record({ type, grants, actor, ext: { ...ext, ...more } }), 'leaf').map(({ fields }) => fields)
+    expect(told('grant.request', {})).toEqual([])
+    expect(told('grant.expire', {})).toEqual([])
+    const [added] = told('grant.approve', { change: 'added', issuedBy: 'operator' })
+    expect(added).toMatchObject({
+      'grant.id': 'agent:x/flags.write:prod',
+      'grant.change': 'added',
+      'grant.issued_by': 'operator',
+      'grant.elevation': true,
+      'grant.ticket': 'CHG-1',
+    })
+    expect(told('grant.expire', { change: 'removed', issuedBy: 'gateway' })).toMatchObject([
+      { 'grant.change': 'removed' },
+    ])
+  })
+
   it('uses no name that rules may not use', () => {
     const grant = {
       type: 'grant.issue',
