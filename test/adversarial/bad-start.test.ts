@@ -5,9 +5,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { verifyEvidence } from '../../src/apps/verify.ts'
-import { ran } from '../support/child.ts'
+import { authority, pairFiles } from '../support/certificates.ts'
+import { ran, run } from '../support/child.ts'
 import { cli } from '../support/cli.ts'
 import { openTestGateway, recordsIn, type TestGateway } from '../support/gateway.ts'
+import { send } from '../support/wire.ts'
 
 /* What is wrong at the start is told in a sentence with its place and its remedy, and nothing is left half done. */
 
@@ -32,6 +34,39 @@ async function refused(...args: readonly string[]): Promise<readonly string[]> {
   expect(stderr).not.toMatch(/\n\s+at |Error:|undefined|\[object/)
   return stderr.trimEnd().split('\n')
 }
+
+describe('a certificate', () => {
+  const ours = authority('ours')
+  const text = 'mode: development\nlisten: { port: 0, tls: { cert: gate.crt, key: gate.key } }\nadmin: { port: 0 }\n'
+
+  it('that cannot be used stops the start, with every reason', async () => {
+    const place = directory({ 'sluicegate.yaml': text })
+    pairFiles(place, { ...ours.issue('gate', { fromDays: -9, toDays: -1 }), key: ours.issue('gate').key })
+    const data = join(directory(), 'data')
+    expect((await refused('--config', join(place, 'sluicegate.yaml'), '--data', data)).join('\n')).toMatch(
+      /^sluicegate: The certificate of listen cannot be used: .*It expired on .* The key does not belong to the certificate\.$/,
+    )
+    expect((await recordsIn(data)).at(-1)?.type).toBe('stream.close')
+  })
+
+  it('makes the agents’ address an https one, where it is told that the gateway is ready', async () => {
+    const place = directory({ 'sluicegate.yaml': text })
+    pairFiles(place, ours.issue('gate'))
+    await using serving = run([
+      'serve',
+      '--config',
+      join(place, 'sluicegate.yaml'),
+      '--data',
+      join(directory(), 'data'),
+    ])
+    const ready = JSON.parse(await serving.line('stderr', (line) => line.includes('"ready"'))) as { mcp: string; admin: string } // prettier-ignore
+    expect(ready.mcp).toMatch(/^https:\/\/127\.0\.0\.1:\d+\/mcp$/)
+    expect(ready.admin).toMatch(/^http:/)
+    expect((await send(ready.mcp, { tls: { ca: ours.cert } })).status).toBe(401)
+    serving.process.kill('SIGTERM')
+    expect(await serving.ended()).toBe(0)
+  })
+})
 
 describe('a configuration that is wrong', () => {
   it.each([
