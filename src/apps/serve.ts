@@ -103,11 +103,8 @@ function operated({ gateway, reloads }: ListenOptions, stopping: AbortSignal): A
       state: () => reloads.state() as unknown as JsonObject,
       reload: () => reloads.reload(),
     },
-    warnings() {
-      const { refused } = reloads.state()
-      if (!refused) return []
-      return [`The configuration was changed and refused; the old one is in force. ${refused.problems[0] ?? ''}`]
-    },
+    // Without the problems: health is shown to everybody, what stands in files is not.
+    warnings: () => (reloads.state().refused ? ['A changed configuration was refused; the old one is in force.'] : []),
   }
 }
 

@@ -136,7 +136,7 @@ describe('a change with a problem', () => {
       const { status, text } = await send(`${gate.admin}/readyz`, { method: 'GET' })
       return { status, ...(JSON.parse(text) as { warnings: string[] }) }
     }
-    expect(await ready()).toMatchObject({ status: 200, warnings: [expect.stringContaining('rules.yaml')] })
+    expect(await ready()).toMatchObject({ status: 200, warnings: [expect.stringContaining('refused')] })
     expect(await gate.started.gateway.admin.metrics()).toContain('sluicegate_config_in_force 0')
     write('rules.yaml', rules('allow'))
     expect((await reload()).kind).toBe('unchanged')
