@@ -265,6 +265,7 @@ async function issuersOf(
       openIssuerKeys(section, clock, fault),
     ),
     maxTtlSeconds: section.maxTtlSeconds ?? maxTtlSeconds,
+    nbfOptional: section.nbf === 'optional',
   }))
   if (config.mode === 'production') return Promise.all(configured)
   const key = await openIssuerKey(nodeFiles(), data)

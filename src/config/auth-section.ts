@@ -15,6 +15,8 @@ interface IssuerSection {
   readonly ca?: string
   readonly algorithms: readonly Algorithm[]
   readonly maxTtlSeconds?: number
+  /** `optional` for an issuer that writes none: its tokens begin when they were issued. */
+  readonly nbf: 'required' | 'optional'
 }
 
 export interface AuthSection {
@@ -45,6 +47,7 @@ export function authSection(place: Place): z.ZodType<AuthSection> {
     ca: pathIn(place).exactOptional(),
     algorithms: z.array(z.enum(algorithms)).min(1).default(['EdDSA', 'ES256']),
     maxTtlSeconds: ttl.exactOptional(),
+    nbf: oneOf(['required', 'optional']).default('required'),
   })
   return z.strictObject({
     issuers: z.array(issuer).max(32).default([]),

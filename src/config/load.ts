@@ -107,7 +107,7 @@ function placeOf(data: unknown, file: string): Place {
 /** Offered when somebody mistypes a key. */
 const knownKeys: readonly string[] = (
   'mode listen auth principals policies dlp tools services upstreams catalog egress limits tickets evidence notary bus ' +
-  'state detector alerts siem telemetry admin secrets retention baseline host port hosts origins publicUrl issuers issuer jwks ' +
+  'state detector alerts siem telemetry admin secrets retention baseline host port hosts origins publicUrl issuers issuer jwks nbf ' +
   'algorithms audience maxTtlSeconds skewSeconds replay stdio grants tenants home regions allow bulk ' +
   'block principal request reason approver ticket tenant deny ttlSeconds enabled costUsd token file gateway deployment signing kind rules stages ' +
   'guard abovePct envs watchSeconds pollSeconds windowSeconds factor errorRateMin requestsMin unreadableMax whenBlind ' +

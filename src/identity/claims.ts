@@ -29,6 +29,8 @@ export interface Expected {
   readonly audience: string
   readonly ttlSecMax: number
   readonly selfIssued: boolean
+  /** Its tokens may come without `nbf`: then they begin when they were issued. */
+  readonly nbfOptional?: boolean
 }
 
 const second = z.int().min(0)
@@ -41,7 +43,7 @@ const Payload = z.looseObject({
   aud: z.string(),
   sub: plain(256),
   exp: second,
-  nbf: second,
+  nbf: second.optional(),
   iat: second,
   jti: plain(256),
   tenant: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/),
@@ -78,11 +80,12 @@ export function issuerNamed({ payload }: Compact): string | undefined {
   return typeof iss === 'string' ? iss : undefined
 }
 
-function mismatch(payload: Payload, { issuer, audience, ttlSecMax }: Expected): Why | undefined {
+function mismatch(payload: Payload, { issuer, audience, ttlSecMax, nbfOptional }: Expected): Why | undefined {
   const ttlSec = payload.exp - payload.iat
+  if (payload.nbf === undefined && !nbfOptional) return missing('nbf')
   if (payload.iss !== issuer) return refused('iss', 'The token is from another issuer.')
   if (payload.aud !== audience) return refused('aud', 'The token is for another audience.')
-  if (ttlSec <= 0 || payload.nbf >= payload.exp) return refused('exp', 'The token expires before it begins.')
+  if (ttlSec <= 0 || beginOf(payload) >= payload.exp) return refused('exp', 'The token expires before it begins.')
   if (ttlSec > ttlSecMax) return refused('exp', `The token lives ${ttlSec} s; at most ${ttlSecMax} s are accepted.`)
   const { cnf } = payload
   if (cnf && cnf['x5t#S256'] === undefined && cnf.jkt === undefined) {
@@ -90,6 +93,9 @@ function mismatch(payload: Payload, { issuer, audience, ttlSecMax }: Expected): 
   }
   return undefined
 }
+
+/** Never before it was issued. */
+const beginOf = ({ nbf, iat }: Payload): number => Math.max(nbf ?? iat, iat)
 
 /** Scopes compare as exact strings (RFC 6749 §3.3), parted by one U+0020. A wildcard would mean what nobody reviewed. */
 function scopesOf(scope: string | undefined): readonly string[] | Why {
@@ -113,7 +119,7 @@ function claimsOf(payload: Payload, scopes: readonly string[], selfIssued: boole
     tenant: payload.tenant,
     jti: payload.jti,
     scopes,
-    notBeforeMs: Math.max(payload.nbf, payload.iat) * 1000,
+    notBeforeMs: beginOf(payload) * 1000,
     expMs: payload.exp * 1000,
     ttlSec: payload.exp - payload.iat,
     selfIssued,
@@ -133,7 +139,10 @@ function boundTo(cnf: NonNullable<Payload['cnf']>): NonNullable<Claims['bound']>
 
 /** Names the claim, never its value. */
 function misshapen({ issues }: z.ZodError): Why {
-  const name = String(issues[0]?.path[0] ?? 'payload')
+  return missing(String(issues[0]?.path[0] ?? 'payload'))
+}
+
+function missing(name: string): Why {
   return refused(name, `The claim "${name}" is missing or malformed.`)
 }
 

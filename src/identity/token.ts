@@ -14,6 +14,8 @@ export interface TrustedIssuer {
   readonly keys: IssuerKeys
   /** Longest life of its tokens, seconds; 600 unless given. */
   readonly maxTtlSeconds?: number
+  /** Its tokens may come without `nbf`. */
+  readonly nbfOptional?: boolean
   /** The gateway's own development issuer. */
   readonly selfIssued?: boolean
 }
@@ -105,8 +107,14 @@ async function isInForce({ claims, key }: ProvenToken, { issuers }: VerifierOpti
 
 const withdrawn: Why = { stage: 'signature', check: 'kid', message: 'The key that signed the token is not in force.' }
 
-function expectedOf({ issuer, maxTtlSeconds, selfIssued }: TrustedIssuer, audience: string): Expected {
-  return { issuer, audience, ttlSecMax: maxTtlSeconds ?? defaultTtlSecMax, selfIssued: selfIssued ?? false }
+function expectedOf({ issuer, maxTtlSeconds, selfIssued, nbfOptional }: TrustedIssuer, audience: string): Expected {
+  return {
+    issuer,
+    audience,
+    ttlSecMax: maxTtlSeconds ?? defaultTtlSecMax,
+    selfIssued: selfIssued ?? false,
+    nbfOptional: nbfOptional ?? false,
+  }
 }
 
 /**

@@ -9,18 +9,18 @@ const issuer = 'https://id.example.com/realms/acme'
 const audience = 'urn:test:gateway'
 const own = mint('RS256', 'one')
 
-function token(): string {
+function token(more: object = {}): string {
   const now = Math.floor(Date.now() / 1000)
   const times = { iat: now, nbf: now, exp: now + 300 }
   const claims = { iss: issuer, aud: audience, sub: 'agent:copilot', tenant: 'acme', scope: 'orders.read', ...times }
-  return signed(own, { alg: 'RS256', typ: 'at+jwt', kid: 'one' }, { ...claims, jti: randomUUID() })
+  return signed(own, { alg: 'RS256', typ: 'at+jwt', kid: 'one' }, { ...claims, jti: randomUUID(), ...more })
 }
 
-const open = (jwks: string) =>
+const open = (jwks: string, more: object = {}) =>
   openTestGateway({
     over: {
       auth: {
-        issuers: [{ issuer, jwks, algorithms: ['RS256'] }],
+        issuers: [{ issuer, jwks, algorithms: ['RS256'], ...more }],
         audience,
         tenants: { acme: { home: 'US' } },
       },
@@ -38,6 +38,17 @@ describe('a gateway whose issuer is named by the address of its keys', () => {
     await using gateway = await open(server.url)
     expect(await call(gateway.mcp, token())).toBe(200)
     expect((await send(`${gateway.admin}/readyz`, { method: 'GET' })).status).toBe(200)
+  })
+
+  it('takes its tokens without nbf only where the configuration says that it writes none', async () => {
+    await using server = await keyServer(giving(jwksOf(own)))
+    for (const [nbf, status] of [
+      ['required', 401],
+      ['optional', 200],
+    ] as const) {
+      await using gateway = await open(server.url, { nbf })
+      expect(await call(gateway.mcp, token({ nbf: undefined }))).toBe(status)
+    }
   })
 
   it('starts while the issuer is down, refuses its tokens, and says so to operators', async () => {
