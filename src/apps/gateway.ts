@@ -1,5 +1,6 @@
 import { createHmac } from 'node:crypto'
 import { join } from 'node:path'
+import { awakeClock } from '../adapters/clock-awake.ts'
 import { systemClock } from '../adapters/clock-system.ts'
 import { fileCommandLog } from '../adapters/command-log-file.ts'
 import { openEvidenceLog, type FileEvidenceLog } from '../adapters/evidence-log-file.ts'
@@ -101,7 +102,7 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   const watching = keep(
     embeddedDetector({ ...shared, options: live, propose: (...wanted) => grants.propose(...wanted) }),
   )
-  const gate = serviceGate({ clock, log, meters, report: options.report, fault })
+  const gate = serviceGate({ clock: keep(awakeClock(clock)), log, meters, report: options.report, fault })
   const services = keep(openServices(options, gate, clock))
   const guard = keep(
     await openGuard({
