@@ -1,9 +1,14 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { vaultHttp } from '../../src/adapters/vault-http.ts'
+import { authority } from '../support/certificates.ts'
 import { fakeVault } from '../support/vault.ts'
 import { byToken, secretsAt, vaultLaws } from '../support/vault-laws.ts'
 import { noRealVault, realVault, realVaultFound } from '../support/vault-real.ts'
 
-vaultLaws('a fake', fakeVault)
+vaultLaws('a fake', () => fakeVault())
 vaultLaws(realVaultFound ?? noRealVault, realVault, realVaultFound === undefined)
 
 describe('a Vault that misbehaves', () => {
@@ -67,5 +72,32 @@ describe('a Vault that misbehaves', () => {
     await secrets.close()
     expect(vault.alive()).toBe(0)
     await vault.close()
+  })
+})
+
+describe('a Vault behind TLS', () => {
+  it('is trusted by the authority that is named, and by no other; its namespace goes along', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'sluicegate-vault-tls-'))
+    const [ours, others] = [authority('ours'), authority('others')]
+    for (const [name, { cert }] of Object.entries({ ours, others })) writeFileSync(join(folder, `${name}.crt`), cert)
+    const vault = await fakeVault(ours.issue('127.0.0.1'))
+    const token = await vault.token('*')
+    const ask = async (ca?: string) => {
+      const http = vaultHttp({ url: vault.url, namespace: 'team/a', ...(ca !== undefined && { ca: join(folder, ca) }) })
+      const reply = await http({ method: 'GET', path: 'auth/token/lookup-self', token }).catch((error: Error) => error)
+      await http.close()
+      return reply
+    }
+    expect(await ask('ours.crt')).toMatchObject({ data: { renewable: true } })
+    expect(vault.namespaces).toEqual(['team/a'])
+    for (const ca of ['others.crt', undefined])
+      expect(await ask(ca)).toMatchObject({
+        kind: 'silent',
+        message: expect.stringMatching(/cannot be reached \(\w+\)/),
+      })
+    expect(vault.asked).toHaveLength(1)
+    expect(() => vaultHttp({ url: vault.url, ca: join(folder, 'none') })).toThrow('secrets.vault.ca, cannot be read')
+    await vault.close()
+    rmSync(folder, { recursive: true })
   })
 })

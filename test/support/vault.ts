@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { createServer as createSecureServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import type { VaultBench, VaultToken } from './vault-bench.ts'
 
@@ -23,6 +24,7 @@ export interface FakeVault extends VaultBench {
   misbehave(answer: ((response: ServerResponse) => void) | undefined): void
   /** What was asked of it, in order: method and path. */
   readonly asked: readonly string[]
+  readonly namespaces: readonly string[]
   /** Every token and secret id it has given out. */
   readonly given: ReadonlySet<string>
   readonly alive: () => number
@@ -31,12 +33,13 @@ export interface FakeVault extends VaultBench {
 const none = JSON.stringify({ errors: [] })
 
 /** Starts a fake on loopback. KV v2 at `secret/` and `team/kv/`, KV v1 at `kv1/`, AppRole at `approle/`. */
-export async function fakeVault(): Promise<FakeVault> {
+export async function fakeVault(tls?: { readonly cert: string; readonly key: string }): Promise<FakeVault> {
   const mounts: Readonly<Record<string, 1 | 2>> = { 'secret/': 2, 'team/kv/': 2, 'kv1/': 1 }
   const secrets = new Map<string, Version[]>()
   const tokens = new Map<string, Token>()
   const roles = new Map<string, { readonly path: string; readonly secretId: string; readonly ttlSec: number }>()
   const asked: string[] = []
+  const namespaces: string[] = []
   const given = new Set<string>()
   let sealed = false
   let odd: ((response: ServerResponse) => void) | undefined
@@ -51,6 +54,7 @@ export async function fakeVault(): Promise<FakeVault> {
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { pathname } = new URL(request.url ?? '/', 'http://fake')
     asked.push(`${request.method} ${pathname}`)
+    namespaces.push(String(request.headers['x-vault-namespace'] ?? ''))
     const body = await read(request)
     if (odd) return odd(response)
     if (sealed) return reply(response, 503, { errors: ['Vault is sealed'] })
@@ -115,15 +119,17 @@ export async function fakeVault(): Promise<FakeVault> {
     reply(response, gone ? 404 : 200, { data: { data: gone ? null : last.data, metadata } })
   }
 
-  const server = createServer((request, response) => {
+  const serve = (request: IncomingMessage, response: ServerResponse) => {
     answer(request, response).catch(() => response.destroy())
-  })
+  }
+  const server = tls ? createSecureServer(tls, serve) : createServer(serve)
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    url: `${tls ? 'https' : 'http'}://127.0.0.1:${(server.address() as AddressInfo).port}`,
     mounts: { v2: 'secret', nested: 'team/kv', v1: 'kv1', appRole: 'approle' },
     asked,
+    namespaces,
     given,
     alive: () => tokens.size,
     misbehave: (how) => void (odd = how),

@@ -24,6 +24,7 @@ import { authority, pairFiles } from '../../support/certificates.ts'
 import { cli } from '../../support/cli.ts'
 import { openTestGateway } from '../../support/gateway.ts'
 import { mint } from '../../support/tokens.ts'
+import { fakeVault } from '../../support/vault.ts'
 
 const canary = 'canary-doctor-55d0'
 const dayMs = 86_400_000
@@ -274,6 +275,26 @@ describe('doctor', () => {
     expect([stateOf(mismatched, 'bad'), stateOf(mismatched, 'warn')]).toEqual([['certificates'], ['services']])
     strict.closeAllConnections()
     strict.close()
+  })
+
+  it('follows references to Vault, and says why they lead nowhere', async () => {
+    const vault = await fakeVault()
+    await vault.put('secret/orders', { token: canary })
+    const folder = place()
+    writeFileSync(join(folder, 'vault.token'), await vault.token('secret/orders'), { mode: 0o600 })
+    const file = join(folder, 'sluicegate.yaml')
+    const text = readFileSync(file, 'utf8').replace('file:orders.secret', 'vault:secret/orders#token')
+    writeFileSync(
+      file,
+      `${text}secrets: { provider: vault, vault: { url: '${vault.url}', token: 'file:vault.token' } }\n`,
+    )
+    expect(stateOf(await look(folder), 'bad')).toEqual([])
+    await vault.seal?.()
+    const checks = await look(folder)
+    await vault.close()
+    expect(stateOf(checks, 'bad')).toEqual(['secrets'])
+    expect(checks.find(({ name }) => name === 'secrets')?.detail).toContain('it is sealed')
+    expect([canary, ...vault.given].filter((word) => JSON.stringify(checks).includes(word))).toEqual([])
   })
 
   it('asks a ticket register as the gateway would', async () => {
