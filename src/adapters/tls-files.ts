@@ -1,5 +1,6 @@
 import { X509Certificate } from 'node:crypto'
 import { readFile, stat } from 'node:fs/promises'
+import { basename } from 'node:path'
 import type { SecureContextOptions } from 'node:tls'
 import type { Clock } from '../ports/clock.ts'
 import { certificateFacts, certificateLimits, type CertificateFacts } from './tls-certificate.ts'
@@ -82,7 +83,7 @@ export async function tlsFiles(options: TlsFilesOptions): Promise<TlsSource> {
   const takers: ((context: SecureContextOptions) => void)[] = []
   const closers: (() => void)[] = []
   const tell = (kind: CertificateEvent['kind'], why: readonly string[], facts?: CertificateFacts) =>
-    told({ kind, name, why, ...(facts && { facts }) })
+    told({ kind, name, why: why.map((sentence) => withoutFolders(sentence, options.files)), ...(facts && { facts }) })
 
   function facts(): CertificateFacts | undefined {
     return inUse.facts && factsOf(inUse.context, options)
@@ -171,6 +172,11 @@ function every(ms: number, run: () => Promise<void>): { stop(): void } {
       clearTimeout(timer)
     },
   }
+}
+
+/** What is told ends up in evidence, which travels: where the files of this machine are is nobody's business there. */
+function withoutFolders(sentence: string, files: TlsFiles): string {
+  return Object.values(files).reduce((text: string, file: string) => text.replaceAll(file, basename(file)), sentence)
 }
 
 /** A look never rejects for what is in the files: they are judged. What is left is told by the next look. */

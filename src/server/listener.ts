@@ -100,11 +100,11 @@ const settingsOf = (dials: Dials) => ({
   maxHeaderSize: dials.headerBytesMax,
 })
 
-/** No handshake is abbreviated where clients have certificates: each connection proves its own. */
+/** No handshake is abbreviated where clients have certificates, and none done again: each connection proves one, once. */
 function secureServer(dials: Dials, tls: ListenerTls): Server {
   const { clientCert } = tls
-  const settings = (context: SecureContextOptions): SecureContextOptions =>
-    clientCert === 'none' ? context : { ...context, secureOptions: constants.SSL_OP_NO_TICKET }
+  const secureOptions = constants.SSL_OP_NO_RENEGOTIATION | (clientCert === 'none' ? 0 : constants.SSL_OP_NO_TICKET)
+  const settings = (context: SecureContextOptions): SecureContextOptions => ({ ...context, secureOptions })
   const server = createSecureServer({
     ...settingsOf(dials),
     ...settings(tls.current()),

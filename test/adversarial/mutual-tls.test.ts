@@ -2,6 +2,7 @@ import { createHash, sign, X509Certificate } from 'node:crypto'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as after } from 'node:timers/promises'
 import { connect, type SecureContextOptions } from 'node:tls'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { nodeFiles } from '../../src/adapters/files.ts'
@@ -59,6 +60,14 @@ function list(gateway: TestGateway, token: string, shown: SecureContextOptions =
   })
 }
 
+async function until(what: () => boolean | Promise<boolean>): Promise<void> {
+  for (let looks = 0; looks < 400; looks += 1) {
+    if (await what()) return
+    await after(10)
+  }
+  throw new Error(`Nothing came of it: ${what.toString()}`)
+}
+
 const status = async (answer: Promise<Answer>) => answer.then(({ status: got }) => got, () => 'refused') // prettier-ignore
 
 describe('a token that is bound to a client certificate', () => {
@@ -90,6 +99,23 @@ describe('a listener that requires client certificates', () => {
     const token = demanding.token()
     const seen = [ana, eve, {}].map((shown) => status(list(demanding, token, shown)))
     expect(await Promise.all(seen)).toEqual([200, 'refused', 'refused'])
+  })
+
+  it('lets nobody in any more whose authority was taken away, and everybody of the one that took its place', async () => {
+    const ca = join(directory, 'changing.crt')
+    writeFileSync(ca, clients.cert)
+    await using gateway = await openTestGateway({
+      listen: { tls: { ...tlsOf('require'), ca } },
+      certificatesEveryMs: 10,
+    })
+    const seen = (shown: Pair) => status(list(gateway, gateway.token(), shown))
+    expect([await seen(ana), await seen(eve)]).toEqual([200, 'refused'])
+    writeFileSync(ca, strangers.cert)
+    await until(async () => (await seen(eve)) === 200)
+    expect(await seen(ana)).toBe('refused')
+    writeFileSync(ca, ana.cert)
+    await until(() => gateway.reported.some(({ certificate }) => certificate === 'listen'))
+    expect([await seen(ana), await seen(eve)]).toEqual(['refused', 200])
   })
 
   it('abbreviates no handshake: each connection proves its certificate anew', async () => {

@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { setTimeout as after } from 'node:timers/promises'
 import type { TLSSocket } from 'node:tls'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { stringify } from 'yaml'
 import { systemClock } from '../../src/adapters/clock-system.ts'
 import { startService, type Service } from '../../src/demo/service/start.ts'
 import { tenants } from '../../src/demo/service/tenants.ts'
@@ -102,6 +103,47 @@ describe('a service that speaks TLS 1.2 only', () => {
       expect((await gateway.call('orders.export', orders)).ended).toBe(ended)
     }
     older.close()
+  })
+})
+
+describe('a reload that changes what a service is shown', () => {
+  const file = join(directory, 'sluicegate.yaml')
+  const write = (tls: object) =>
+    writeFileSync(
+      file,
+      stringify({
+        mode: 'development',
+        auth: { tenants: { acme: { home: 'US' } } },
+        services: {
+          orders: {
+            regions: { 'us-east': service.url, 'eu-west': service.url },
+            token: `file:${fileOf('token', credential)}`,
+            tls,
+          },
+        },
+        detector: { stages: { default: 'off' } },
+        alerts: { sinks: [] },
+      }),
+    )
+
+  it('is refused with a bad pair, and with a good one the next call shows it', async () => {
+    const ca = fileOf('theirs.crt', theirs.cert)
+    write({ ca })
+    await using gateway = await openTestGateway({ file })
+    expect((await gateway.call('orders.export', orders)).ended).toBe('upstream_unavailable')
+    const bad = { ...shown('one', ours.issue('gateway')), key: shown('other', ours.issue('gateway')).key }
+    write({ ca, ...bad })
+    expect(await gateway.started.reloads?.reload()).toMatchObject({
+      kind: 'refused',
+      problems: [expect.stringMatching(/services\.orders cannot be used: The key does not belong/)],
+    })
+    write({ ca, ...shown('good', ours.issue('gateway')) })
+    expect(await gateway.started.reloads?.reload()).toMatchObject({ kind: 'loaded' })
+    expect((await gateway.call('orders.export', orders, { as: { sub: 'agent:another' } })).ended).toBe('ok')
+    const metrics = await gateway.started.gateway.admin.metrics()
+    expect(metrics.match(/sluicegate_certificate_expiry\{[^}]*\}/g)).toEqual([
+      'sluicegate_certificate_expiry{certificate="services.orders"}',
+    ])
   })
 })
 

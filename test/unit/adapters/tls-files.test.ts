@@ -114,6 +114,7 @@ describe('a certificate in files', () => {
     await aWhile()
     expect(told).toHaveLength(2)
     expect(told[1]?.why.join(' ')).toMatch(sentence)
+    expect(told[1]?.why.join(' ')).not.toContain(directory)
     expect(source.current()).toMatchObject(first)
   })
 
