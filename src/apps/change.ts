@@ -51,6 +51,18 @@ export function changes(parts: ChangesParts): Changes {
   const unwritten = (error: unknown): undefined => {
     parts.fault(error)
   }
+  /** It is in force: what fails from here on must not look as if it were not. */
+  function changed(before: GatewayOptions, next: GatewayOptions): void {
+    try {
+      reportServiceTls(next, parts.transport)
+      meters.reload('loaded')
+      report({ level: 'info', config: 'loaded', digest: next.configDigest, previous: before.configDigest })
+      void closeSinks(detector, before, next)
+    } catch (error) {
+      parts.fault(error)
+    }
+  }
+
   return {
     now: () => service.options(),
     async change(next) {
@@ -61,10 +73,7 @@ export function changes(parts: ChangesParts): Changes {
       // Nothing is awaited in between: no call and no record sees one without the other.
       judgeByNewRules()
       service.swap(built)
-      reportServiceTls(next, parts.transport)
-      meters.reload('loaded')
-      report({ level: 'info', config: 'loaded', digest: next.configDigest, previous: before.configDigest })
-      void closeSinks(detector, before, next)
+      changed(before, next)
     },
     unchanged() {
       meters.reload('unchanged')

@@ -71,6 +71,25 @@ describe('the embedded detector', () => {
     expect(watching.reactions().map(({ engaged }) => engaged.length)).toEqual([0, 1])
   })
 
+  it('goes on by other rules with what it has learned, from the record on that they were put in force at', () => {
+    const { gap, engage, watching } = bench()
+    const targets = () => engage.mock.calls.map(([request]) => request.target)
+    const rules = gapRule()
+    const stages = { default: 'enforce', rules: {} } as const
+    for (const one of ['a', 'b', 'c']) gap(`${one}.example`)
+    const spare = watching.prepare({ rules, stages, lists: { core_vendors: ['d.example'] } })
+    gap('d.example')
+    expect(targets()).toEqual(['a.example', 'b.example', 'c.example', 'd.example'])
+    spare()
+    gap('d.example')
+    // Five an hour, of which four are used: what was counted by the rules before counts.
+    for (const one of ['e', 'f']) gap(`${one}.example`)
+    expect(targets().slice(4)).toEqual(['e.example'])
+    watching.prepare({ rules, stages: { default: 'off', rules: {} }, lists: {} })()
+    gap('g.example')
+    expect(watching.reactions()).toHaveLength(7)
+  })
+
   it.each([
     ['a record it cannot read', { tell: '{' }],
     ['an answer that fails', { tell: undefined }],
