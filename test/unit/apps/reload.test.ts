@@ -1,5 +1,7 @@
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { PassThrough } from 'node:stream'
@@ -241,6 +243,44 @@ describe('a right that is taken away while a connection is open', () => {
     const { result } = await ask(legacyCall('flag.set', flag('late')))
     expect(result?.structuredContent).toMatchObject({ denied: { code: 'scope_missing' } })
     await listener.close()
+  })
+})
+
+describe('a service that moves', () => {
+  async function serviceThatSets(name: string) {
+    const server = createServer((_asked, response) => {
+      const set = {
+        name,
+        env: 'staging',
+        rolloutPct: 5,
+        previousPct: 0,
+        created: true,
+        updatedAt: '2025-09-01T00:00:00Z',
+      }
+      response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(set))
+    })
+    await once(server.listen(0, '127.0.0.1'), 'listening')
+    return { server, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` }
+  }
+
+  it('is called where it is now, from the next call on', async () => {
+    const [here, there] = [await serviceThatSets('here'), await serviceThatSets('there')]
+    const named = (url: string) => {
+      const services = `services: { flags: { regions: { us-east: '${url}' } } }`
+      return configuration().replace('services: builtin', services)
+    }
+    const own = mkdtempSync(join(tmpdir(), 'sluicegate-moves-'))
+    const place = join(own, 'sluicegate.yaml')
+    for (const name of ['rules.yaml', 'people.yaml']) copyFileSync(file(name), join(own, name))
+    writeFileSync(place, named(here.url))
+    await using other = await openTestGateway({ file: place })
+    const set = async () => (await other.call('flag.set', flag('x'))).structured?.['name']
+    expect(await set()).toBe('here')
+    writeFileSync(place, named(there.url))
+    expect((await other.started.reloads?.reload())?.kind).toBe('loaded')
+    expect(await set()).toBe('there')
+    for (const { server } of [here, there]) server.close().closeAllConnections()
+    rmSync(own, { recursive: true, force: true })
   })
 })
 
