@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { isRaise, isTooSteep, type GuardRule, type Place, type Sight, type Watch } from '../limits/rollout.ts'
 import type { Clock } from '../ports/clock.ts'
-import { ToolRefusal, UpstreamError, type Tool, type ToolResult } from '../ports/tool.ts'
+import { ToolRefusal, UpstreamError, type Content, type Tool, type ToolResult } from '../ports/tool.ts'
 
 /** What the guard holds of one flag, as a call to it sees that. Only one call or rollback of a flag is under way at a time. */
 export interface Ward {
@@ -78,7 +78,7 @@ async function raise(
     const previousPct = result.structured?.['previousPct']
     const fromPct = watched || typeof previousPct !== 'number' ? watch.fromPct : Math.min(previousPct, toPct)
     await ward.begin({ ...watch, fromPct, confirmed: true })
-    return result
+    return { ...result, content: [...(result.content ?? []), watchedText(watch, fromPct)] }
   } catch (error) {
     if (changedNothing(error)) await ward.forget(watch)
     else await ward.begin(watch)
@@ -108,6 +108,15 @@ function watchOf(
     unreadable: 0,
     attempts: 0,
     call: { traceId: call.traceId, session: call.session, actor: call.actor, req: call.req },
+  }
+}
+
+/** What the agent is told beside the tool's own words: it should not be surprised. */
+function watchedText({ beganMs, endsMs }: Watch, fromPct: number): Content {
+  const minutes = Math.ceil((endsMs - beganMs) / 60_000)
+  return {
+    type: 'text',
+    text: `This raise is watched for ${minutes} min: when errors spike, the gateway sets the flag back to ${fromPct} %.`,
   }
 }
 

@@ -12,6 +12,8 @@ export interface Faults {
   failOn?: (request: string) => boolean
   /** Requests to cut without doing anything. */
   dropNext?: number
+  /** What to wait for before the answer to a request, which is done by then. */
+  slowAfter?: (request: string) => Promise<void> | undefined
   /** Requests to do, and then cut instead of answering. */
   dropAfterNext?: number
 }

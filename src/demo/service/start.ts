@@ -104,6 +104,7 @@ async function respond(
     if (fault === 'drop') return void request.socket.destroy()
     const reply = fault === 'ok' || fault === 'drop-after' ? await answer(desk, request) : fault
     if (fault === 'drop-after') return void request.socket.destroy()
+    await faults.slowAfter?.(`${request.method} ${request.url}`)
     send(response, reply.status, reply.body, 'replayed' in reply && reply.replayed === true)
   } catch {
     send(response, 500, { error: { code: 'internal', message: 'The service failed.' } }, false)
