@@ -194,7 +194,13 @@ function transportMeters(meter: Meter): Pick<Meters, 'certificate' | 'cut' | 'wa
     certificate: (name, result) => changes.add(1, { [label.certificate]: names(name), [label.result]: result }),
     cut: (reason) => cuts.add(1, { [label.reason]: reason }),
     watchCertificates(read) {
-      const by = (of: 'ageS' | 'expiryS') => () => Object.fromEntries(read().map((one) => [names(one.name), one[of]]))
+      const shown = new Set<string>()
+      const by = (of: 'ageS' | 'expiryS') => () => {
+        const now = read().map((one) => [names(one.name), one[of]] as const)
+        for (const [name] of now) shown.add(name)
+        // A series that is shown once goes on with its last value: what is not in use any more has none.
+        return { ...Object.fromEntries([...shown].map((name) => [name, Number.NaN])), ...Object.fromEntries(now) }
+      }
       gauge(meter, metric.certificateAge, label.certificate, by('ageS'))
       gauge(meter, metric.certificateExpiry, label.certificate, by('expiryS'))
     },
