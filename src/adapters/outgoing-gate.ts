@@ -11,6 +11,8 @@ export type Sleep = (ms: number, signal: AbortSignal) => Promise<void>
 /** One call on its way out. `target` names whatever can fail by itself, e.g. `orders/us-east`; all targets come from configuration. */
 export interface Passage {
   readonly target: string
+  /** Where it is. What moved elsewhere is not judged by what failed where it was. */
+  readonly address?: string
   readonly guard: Guard
   readonly tenant: string
   readonly signal: AbortSignal
@@ -70,9 +72,9 @@ export function outgoingGate(parts: OutgoingGateParts): OutgoingGate {
   const { clock, random, sight = {} } = parts
   const doors = new Map<string, Door>()
 
-  /** Other rules begin anew; who is inside leaves by the door it came through. */
-  function doorOf({ target, guard }: Pick<Passage, 'target' | 'guard'>): Door {
-    const rules = JSON.stringify(guard)
+  /** Other rules, and another address, begin anew; who is inside leaves by the door it came through. */
+  function doorOf({ target, address, guard }: Pick<Passage, 'target' | 'address' | 'guard'>): Door {
+    const rules = JSON.stringify([address, guard])
     const found = doors.get(target)
     if (found?.rules === rules) return found
     const changed = (state: 'open' | 'closed', why: string) => sight.breaker?.(target, state, why)

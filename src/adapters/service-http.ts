@@ -147,7 +147,8 @@ async function tried(
   const own = Object.hasOwn(tls, request.service) ? tls[request.service] : undefined
   const send = () => attempt({ agent: agents.of(own), base, credential, context, request, answerMax, signal, nowMs })
   for (let count = 0; ; count += 1) {
-    const ended = await gate.pass({ target, guard, tenant, signal, first: count === 0 }, send, ({ says }) => says)
+    const passage = { target, address: base, guard, tenant, signal, first: count === 0 }
+    const ended = await gate.pass(passage, send, ({ says }) => says)
     const again = count < retriesMax && !signal.aborted && mayRepeat(request, ended) && isSoon(parts, ended)
     if (!again || !gate.mayRetry(target) || !(await paused(parts, count, signal, ended))) return replyOf(ended)
   }

@@ -246,9 +246,12 @@ describe('a right that is taken away while a connection is open', () => {
   })
 })
 
-describe('a service that moves', () => {
-  async function serviceThatSets(name: string) {
-    const server = createServer((_asked, response) => {
+describe('a service', () => {
+  /** Sets any flag, under its own name; or fails, as it is told. */
+  async function serviceThatSets(name: string, fails = false) {
+    let asked = 0
+    const server = createServer((_request, response) => {
+      asked += 1
       const set = {
         name,
         env: 'staging',
@@ -257,30 +260,58 @@ describe('a service that moves', () => {
         created: true,
         updatedAt: '2025-09-01T00:00:00Z',
       }
-      response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(set))
+      response.writeHead(fails ? 500 : 200, { 'content-type': 'application/json' }).end(JSON.stringify(set))
     })
     await once(server.listen(0, '127.0.0.1'), 'listening')
-    return { server, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` }
+    const close = () => server.close().closeAllConnections()
+    return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, asked: () => asked, close }
   }
 
-  it('is called where it is now, from the next call on', async () => {
-    const [here, there] = [await serviceThatSets('here'), await serviceThatSets('there')]
-    const named = (url: string) => {
-      const services = `services: { flags: { regions: { us-east: '${url}' } } }`
-      return configuration().replace('services: builtin', services)
-    }
+  const breaker = 'breaker: { failures: 2, openMs: 60000, openMaxMs: 60000 }'
+  const named = (url: string, more = '') =>
+    configuration(more).replace('builtin\n', `{ flags: { regions: { us-east: '${url}' }, ${breaker} } }\n`)
+
+  /** Another gateway, on a configuration of its own. */
+  async function openOn(url: string) {
     const own = mkdtempSync(join(tmpdir(), 'sluicegate-moves-'))
     const place = join(own, 'sluicegate.yaml')
     for (const name of ['rules.yaml', 'people.yaml']) copyFileSync(file(name), join(own, name))
-    writeFileSync(place, named(here.url))
-    await using other = await openTestGateway({ file: place })
-    const set = async () => (await other.call('flag.set', flag('x'))).structured?.['name']
-    expect(await set()).toBe('here')
-    writeFileSync(place, named(there.url))
-    expect((await other.started.reloads?.reload())?.kind).toBe('loaded')
-    expect(await set()).toBe('there')
-    for (const { server } of [here, there]) server.close().closeAllConnections()
-    rmSync(own, { recursive: true, force: true })
+    writeFileSync(place, named(url))
+    const other = await openTestGateway({ file: place })
+    return {
+      set: () => other.call('flag.set', flag('x')),
+      async change(text: string) {
+        writeFileSync(place, text)
+        expect((await other.started.reloads?.reload())?.kind).toBe('loaded')
+      },
+      async close() {
+        await other.close()
+        rmSync(own, { recursive: true, force: true })
+      },
+    }
+  }
+
+  it('that failed too often is let rest, also over a reload', async () => {
+    const dead = await serviceThatSets('dead', true)
+    const { set, change, close } = await openOn(dead.url)
+    for (let calls = 0; calls < 2; calls++) expect((await set()).ended).toBe('outcome_unknown')
+    await change(named(dead.url, 'limits: { tenants: { globex: { rpm: 7 } } }'))
+    const asked = dead.asked()
+    expect((await set()).ended).toBe('upstream_unavailable')
+    expect(dead.asked()).toBe(asked)
+    await close()
+    dead.close()
+  })
+
+  it('that moves is called where it is now, and what failed where it was counts no more', async () => {
+    const [dead, here] = [await serviceThatSets('dead', true), await serviceThatSets('here')]
+    const { set, change, close } = await openOn(dead.url)
+    for (let calls = 0; calls < 2; calls++) expect((await set()).ended).toBe('outcome_unknown')
+    expect((await set()).ended).toBe('upstream_unavailable')
+    await change(named(here.url))
+    expect((await set()).structured?.['name']).toBe('here')
+    await close()
+    for (const one of [dead, here]) one.close()
   })
 })
 
