@@ -152,7 +152,11 @@ function countsBy(names: readonly string[]): Readonly<Record<string, number>> {
 }
 
 /** What the configuration in force has to say about what may be granted. */
-const grantable = ({ catalog, identity }: GatewayOptions) => ({ tools: catalog.list, principals: identity.principals })
+const grantable = ({ catalog, identity, tickets }: GatewayOptions) => ({
+  tools: catalog.list,
+  principals: identity.principals,
+  tickets,
+})
 
 /** What parts that outlive a reload read of the configuration in force. */
 type LiveOptions = Pick<GatewayOptions, 'detector' | 'sinks' | 'tickets' | 'identity'>

@@ -1,22 +1,14 @@
 import { createHash } from 'node:crypto'
 import type { Approval, Question } from '../call/approve.ts'
-import type { IssuedBy } from '../control/command.ts'
-import { OrderRefused, type OrderRequest } from '../control/order.ts'
-import {
-  approvalProblem,
-  GrantRefused,
-  PersonName,
-  type Decision,
-  type GrantRequest,
-  type OrderSubject,
-  type Subject,
-} from '../control/request.ts'
+import { GrantRefused, type Decision, type GrantRequest, type OrderSubject } from '../control/request.ts'
 import { elevations, ElevationAsk, scopesProblem, type Elevations } from '../identity/elevation.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { EvidenceLog } from '../ports/evidence-log.ts'
 import { grantStep } from './grant-entries.ts'
+import { callDraft, elevationDraft, fullness, orderDraft, waitMs, type Draft } from './grant-drafts.ts'
+import { approvalRefusal, denialRefusal, engaged, type GrantRules } from './grant-rules.ts'
 import type { GrantStore, StoredRequest } from './grant-store.ts'
-import { grantTable, type GrantTable } from './grant-table.ts'
+import { grantTable } from './grant-table.ts'
 import { sweepGrants } from './grant-sweep.ts'
 
 export interface GrantDeskParts {
@@ -30,17 +22,6 @@ export interface GrantDeskParts {
   /** Makes a person's sentence fit for evidence. */
   readonly tame: (tenant: string, text: string) => string
   readonly fault: (error: unknown) => void
-}
-
-export interface GrantRules {
-  /** Every scope that a tool asks for; undefined where nobody knows which tools there are. */
-  readonly scopes: () => readonly string[] | undefined
-  /** Scopes a principal is denied whatever it is granted. */
-  readonly denied: (principal: string) => readonly string[]
-  /** Why approvals of these scopes are stopped by a kill switch at the moment. */
-  readonly halted: (tenant: string, principal: string, scopes: readonly string[]) => string | undefined
-  /** Engages the switch a detection asked for: a person approved it, or nobody answered a rule that goes on without one. */
-  readonly order: (order: OrderRequest, by: IssuedBy) => Promise<unknown>
 }
 
 /** Requests for more, people's decisions, and what is granted because of them. */
@@ -66,14 +47,6 @@ export interface GrantDesk {
   deny(id: string, decision: Decision): Promise<GrantRequest>
   close(): Promise<void>
 }
-
-const hourMs = 3_600_000
-/** How long a request waits for a person, by what asks. */
-const waitMs = { elevation: 24 * hourMs, configuration: 7 * 24 * hourMs, call: hourMs }
-/** How long an approved call may take to be repeated. */
-const callTtlMs = hourMs / 4
-/** Most requests that wait at one time: of one principal, and of all. */
-const pendingMax = { principal: 16, all: 1_000 }
 
 /** Opens the desk: what was granted before a restart and is not over yet is in force again when this resolves. */
 export async function grantDesk(parts: GrantDeskParts): Promise<GrantDesk> {
@@ -207,14 +180,13 @@ export async function grantDesk(parts: GrantDeskParts): Promise<GrantDesk> {
     async approve(id, { by, note, ttlMs = Infinity }) {
       const before = await standing(id)
       const { request } = before
-      const refusal =
-        personProblem(by) ?? notOpen(table, request) ?? approvalProblem(request, by) ?? halted(rules, request)
-      if (refusal !== undefined) throw new GrantRefused('refused', `${id} was not approved: ${refusal}.`)
+      const why = await approvalRefusal(rules, table, request, by)
+      if (why !== undefined) throw new GrantRefused('refused', `${id} was not approved: ${why}.`)
       const decidedMs = clock.nowMs()
       const lasts = Math.min(ttlMs, request.ttlMs)
       const decided = decidedAs('granted', request, { by, decidedMs, ...(note !== undefined && { note }) })
       // A stop comes first and its paper after it: one stop too many is the safe mistake.
-      if (request.what.kind === 'order') await engaged(rules, request.what.order, { kind: 'operator', name: by })
+      await engaged(rules, request, by)
       const granted = await grant(before, { ...decided, ttlMs: lasts, endsMs: decidedMs + lasts })
       table.keep(granted)
       await store.noteTime()
@@ -223,7 +195,7 @@ export async function grantDesk(parts: GrantDeskParts): Promise<GrantDesk> {
     async deny(id, { by, note }) {
       const before = await standing(id)
       const { request } = before
-      const refusal = personProblem(by) ?? notEndable(request)
+      const refusal = denialRefusal(request, by)
       if (refusal !== undefined) throw new GrantRefused('refused', `${id} was not denied: ${refusal}.`)
       const decided = decidedAs('denied', request, {
         by,
@@ -249,73 +221,10 @@ async function undecided({ store }: GrantDeskParts, stored: StoredRequest): Prom
   return (await store.put({ ...request, state: 'pending' }, stored.version)) ?? stored
 }
 
-interface Draft {
-  readonly request: Omit<GrantRequest, 'id' | 'state' | 'askedMs' | 'pendingUntilMs'>
-  readonly waitMs: number
-}
-
-function elevationDraft(ask: ElevationAsk, wait: number): Draft {
-  const { principal, tenant, scopes, reason, requestedBy, ttlSeconds, ticket, approver } = ask
-  const what: Subject = { kind: 'elevation', scopes, ...(ticket !== undefined && { ticket }) }
-  const request = { principal, tenant, what, reason, requestedBy, ttlMs: ttlSeconds * 1000 }
-  return { request: { ...request, ...(approver !== undefined && { approver }) }, waitMs: wait }
-}
-
-function callDraft({ who, tool, binding, policy, args, because, reason }: Question): Draft {
-  const { id: principal, onBehalfOf } = who.actor
-  const what: Subject = { kind: 'call', tool, binding, policy, args, because }
-  const request = { principal, tenant: who.tenant, what, reason, requestedBy: principal, ttlMs: callTtlMs }
-  return { request: { ...request, ...(onBehalfOf !== undefined && { onBehalfOf }) }, waitMs: waitMs.call }
-}
-
-function orderDraft(wanted: Omit<OrderSubject, 'kind'>, wait: number): Draft {
-  const { order, by } = wanted
-  const what: Subject = { kind: 'order', ...wanted }
-  const tenant = order.tenant ?? 'all'
-  const request = { principal: order.target, tenant, what, reason: order.reason, requestedBy: `rule ${by.rule}` }
-  return { request: { ...request, ttlMs: order.ttlMs ?? hourMs }, waitMs: wait }
-}
-
-function fullness(table: GrantTable, { request }: Draft): string | undefined {
-  if (table.pending() >= pendingMax.all) return `${pendingMax.all} requests wait for a person; decide some first.`
-  if (table.pending(request.tenant, request.principal) < pendingMax.principal) return undefined
-  return `${pendingMax.principal} requests of ${request.principal} wait for a person; decide some first.`
-}
-
 function decidedAs(
   state: 'granted' | 'denied',
   request: GrantRequest,
   { by, decidedMs, note }: { readonly by: string; readonly decidedMs: number; readonly note?: string },
 ): GrantRequest {
   return { ...request, state, decidedBy: by, decidedMs, ...(note !== undefined && { note }) }
-}
-
-/** A switch that was engaged is released as a switch: ending the paper would not end the stop. */
-function notEndable({ state, what }: GrantRequest): string | undefined {
-  if (state !== 'pending' && state !== 'granted') return `it is ${state} already`
-  if (state === 'pending' || what.kind !== 'order') return undefined
-  return 'its switch is engaged; release that with `sluicegate switch release`'
-}
-
-function notOpen(table: GrantTable, { id, state }: GrantRequest): string | undefined {
-  if (state !== 'pending') return `it is ${state} already`
-  return table.remainingMs(id) > 0 ? undefined : 'its time to be decided is over'
-}
-
-function halted({ halted: stopped }: GrantRules, { what, tenant, principal }: GrantRequest): string | undefined {
-  return what.kind === 'elevation' ? stopped(tenant, principal, what.scopes) : undefined
-}
-
-async function engaged({ order }: GrantRules, wanted: OrderRequest, by: IssuedBy): Promise<void> {
-  try {
-    await order(wanted, by)
-  } catch (error) {
-    if (error instanceof OrderRefused) throw new GrantRefused('refused', error.message)
-    throw error
-  }
-}
-
-function personProblem(by: string): string | undefined {
-  const read = PersonName.safeParse(by)
-  return read.success ? undefined : `the approver ${read.error.issues[0]?.message ?? 'has no name'}`
 }

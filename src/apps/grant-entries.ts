@@ -9,10 +9,12 @@ type Step = Extract<RecordType, `grant.${'request' | 'approve' | 'deny' | 'expir
  * to stands for them. `tame` makes a person's sentence fit to keep.
  */
 export function grantStep(type: Step, request: GrantRequest, tame: (text: string) => string): EvidenceEntry {
-  const { tenant, what, endsMs } = request
+  const { tenant, what, endsMs, session, traceId } = request
   return {
     type,
     tenant,
+    ...(session !== undefined && { session }),
+    ...(traceId !== undefined && { traceId }),
     actor: actorOf(type, request),
     ...(what.kind === 'elevation' && { grants: what.scopes.map((scope) => grantOf(scope, what.ticket, endsMs)) }),
     ...(what.kind === 'call' && { tool: { name: what.tool } }),

@@ -1,5 +1,5 @@
 import type { EvidenceLog } from '../ports/evidence-log.ts'
-import type { GrantRules } from './grant-desk.ts'
+import type { GrantRules } from './grant-rules.ts'
 import { grantStep } from './grant-entries.ts'
 import type { GrantStore, StoredRequest } from './grant-store.ts'
 import type { GrantTable } from './grant-table.ts'
@@ -52,7 +52,7 @@ async function end(parts: SweepParts, { request, version }: StoredRequest): Prom
   if (request.state === 'denied') return
   const { what, state } = request
   if (what.kind === 'order' && state === 'pending' && what.unanswered === 'enforce')
-    await rules.order(what.order, what.by)
+    await rules.order(request.id, what.order, what.by)
   const expired = await store.put({ ...request, state: 'expired' }, version)
   if (expired) await log.append(grantStep('grant.expire', expired.request, (text) => tame(request.tenant, text)))
 }

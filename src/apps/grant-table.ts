@@ -14,7 +14,7 @@ export interface GrantTable {
   /** The request about this exact call, while it waits, is granted, or was denied a short while ago. */
   byBinding(binding: string): StoredRequest | undefined
   waitingFor(tenant: string, principal: string, scope: string): string | undefined
-  /** How many wait: of one principal, or of all. */
+  /** How many wait: of one principal, of one tenant, or of all. */
   pending(tenant?: string, principal?: string): number
   /** Milliseconds until the request, or what it granted, is over; 0 for one that is. */
   remainingMs(id: string): number
@@ -89,7 +89,8 @@ export function grantTable({ clock, live, knownMs }: GrantTableParts): GrantTabl
 const isWaiting = ({ state }: GrantRequest): boolean => state === 'pending'
 
 function isOf(request: GrantRequest, tenant: string | undefined, principal: string | undefined): boolean {
-  return tenant === undefined || (request.tenant === tenant && request.principal === principal)
+  if (tenant !== undefined && request.tenant !== tenant) return false
+  return principal === undefined || request.principal === principal
 }
 
 function asksFor(request: GrantRequest, tenant: string, principal: string, scope: string): boolean {

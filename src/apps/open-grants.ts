@@ -5,6 +5,7 @@ import { directory, type PrincipalEntry } from '../identity/directory.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { EvidenceLog } from '../ports/evidence-log.ts'
 import { isJsonObject } from '../ports/json.ts'
+import type { TicketRegister } from '../ports/tickets.ts'
 import type { StateStore } from '../ports/state-store.ts'
 import type { Tool } from '../ports/tool.ts'
 import { scopesAsked } from '../tools/scopes.ts'
@@ -18,6 +19,8 @@ export interface OpenGrantsParts {
   readonly options: () => {
     readonly tools?: readonly Tool[]
     readonly principals: readonly PrincipalEntry[]
+    /** Absent where nobody knows which register counts. */
+    readonly tickets?: TicketRegister
   }
   readonly clock: Clock
   readonly keys: Keys
@@ -42,7 +45,8 @@ export function openGrants(parts: OpenGrantsParts): Promise<GrantDesk> {
       },
       denied: (principal) => directory(options().principals).find(principal)?.deny ?? [],
       halted: (...asked) => halted(switchboard, ...asked),
-      order: (order, by) => switchboard.engage(order, by),
+      ticket: (...asked) => ticketProblem(options().tickets, clock.nowMs(), ...asked),
+      order: (id, order, by) => switchboard.engage(order, by, id),
     },
     tame: tamer(parts),
     fault,
@@ -61,6 +65,19 @@ function halted(
   const left = switchboard.rightsOf({ tenant, actor, rights: scopes })
   const revoked = scopes.find((scope) => !left.includes(scope))
   return revoked === undefined ? undefined : `a switch has revoked ${revoked}; release that first`
+}
+
+async function ticketProblem(
+  register: TicketRegister | undefined,
+  nowMs: number,
+  tenant: string,
+  principal: string,
+  ticket: string,
+): Promise<string | undefined> {
+  if (!register) return `only a running gateway can ask the register about ticket ${ticket}`
+  const counting = await register.approvedFor({ tenant, subject: principal }, nowMs)
+  if (counting.includes(ticket)) return undefined
+  return `the register knows no approved ticket ${ticket} of ${principal}; have it approved, or ask without it`
 }
 
 /** People write what they like; evidence keeps no address and no secret of it. */

@@ -10,6 +10,7 @@ import type { RequestStates } from './request-state.ts'
 export interface Question {
   readonly who: Principal
   readonly tool: string
+  readonly traceId: string
   /** Digest of everything an approval of it is for. */
   readonly binding: string
   readonly policy: string
@@ -92,6 +93,7 @@ function questionOf(parts: ApproveParts, call: Known, byswitch: Halted | undefin
   return {
     who,
     tool,
+    traceId: call.trace.traceId,
     binding: parts.digest(who.tenant, ['approval', ...bound] as Json),
     policy: parts.policyDigest,
     args: parts.show(who.tenant, args),

@@ -49,6 +49,9 @@ export interface GrantRequest {
   readonly principal: string
   /** On whose behalf it acts, where a token says so. */
   readonly onBehalfOf?: string
+  /** The call that asked, where one did. */
+  readonly session?: string
+  readonly traceId?: string
   readonly what: Subject
   readonly reason: string
   readonly requestedBy: string
@@ -119,6 +122,8 @@ export const GrantRequest: z.ZodType<GrantRequest> = z.strictObject({
   tenant: text,
   principal: text,
   onBehalfOf: text.exactOptional(),
+  session: text.exactOptional(),
+  traceId: text.exactOptional(),
   what: Subject,
   reason: text,
   requestedBy: text,

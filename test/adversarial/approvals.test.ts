@@ -60,6 +60,10 @@ describe('an approval of an exact call', () => {
     const types = (await gate.records()).map(({ type }) => type)
     expect(types.indexOf('grant.spend')).toBeLessThan(types.indexOf('call.intent'))
     expect(types.indexOf('grant.approve')).toBeLessThan(types.indexOf('grant.spend'))
+    const [denied, ...steps] = (await gate.records()).filter(
+      ({ type }) => type === 'call.decision' || type.startsWith('grant.s'),
+    )
+    expect(steps).toMatchObject([{ type: 'grant.spend', traceId: denied?.traceId, session: denied?.session }])
   })
 
   it.each<[string, JsonObject, Caller]>([

@@ -26,6 +26,7 @@ const desk = await grantDesk({
     scopes: () => undefined,
     denied: () => [],
     halted: () => undefined,
+    ticket: async () => undefined,
     order: async () => undefined,
   },
   tame: (_tenant, text) => text,

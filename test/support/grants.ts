@@ -1,5 +1,6 @@
 import { memoryState } from '../../src/adapters/state-memory.ts'
-import { grantDesk, type GrantDesk, type GrantRules } from '../../src/apps/grant-desk.ts'
+import { grantDesk, type GrantDesk } from '../../src/apps/grant-desk.ts'
+import type { GrantRules } from '../../src/apps/grant-rules.ts'
 import { grantStore } from '../../src/apps/grant-store.ts'
 import type { Question } from '../../src/call/approve.ts'
 import type { EvidenceEntry } from '../../src/evidence/record.ts'
@@ -50,6 +51,7 @@ export async function testDesk({
       scopes: () => ['orders.read', 'flags.write:prod', 'crm.write'],
       denied: () => [],
       halted: () => undefined,
+      ticket: async () => undefined,
       order: async () => undefined,
       ...rules,
     },
@@ -64,6 +66,7 @@ export function aQuestion(more: Partial<Question> = {}): Question {
   return {
     who: someone,
     tool: 'flag.set',
+    traceId: '0af7651916cd43dd8448eb211c80319c',
     binding: 'b-1',
     policy: 'p-1',
     args: { name: 'checkout' },

@@ -174,6 +174,21 @@ describe('an elevation', () => {
     await desk.close()
   })
 
+  it('that names a ticket is approved only while its register confirms it', async () => {
+    let problem: string | undefined = 'the register knows no approved ticket CHG-1'
+    const asked: unknown[] = []
+    const ticket = async (...what: unknown[]) => (asked.push(what), problem)
+    const { desk } = await testDesk({ rules: { ticket } })
+    const { id } = await desk.request({ ...ask, ticket: 'CHG-1' })
+    await expect(desk.approve(id, carla)).rejects.toThrow(/no approved ticket CHG-1/)
+    expect(desk.elevated('acme', 'agent:release')).toEqual([])
+    problem = undefined
+    expect((await desk.approve(id, carla)).state).toBe('granted')
+    const what = ['acme', 'agent:release', 'CHG-1']
+    expect(asked).toEqual([what, what])
+    await desk.close()
+  })
+
   it('is no longer approved once nobody decided it in time', async () => {
     const { desk, clock } = await testDesk()
     const { id } = await desk.request(ask)
@@ -197,13 +212,18 @@ describe('an elevation', () => {
     await after.desk.close()
   })
 
-  it('waits for a person beside at most fifteen others of the same principal, and 1,000 of all', async () => {
+  it('waits for a person beside at most fifteen others of the same principal, 200 of its tenant, and 1,000 of all', async () => {
     const { desk } = await testDesk()
     const flood = await Promise.allSettled(Array.from({ length: 40 }, () => desk.request(ask)))
     expect(flood.filter(({ status }) => status === 'fulfilled')).toHaveLength(16)
     expect((await desk.request({ ...ask, principal: 'agent:other' })).state).toBe('pending')
-    const others = Array.from({ length: 1_100 }, (_, n) => desk.request({ ...ask, principal: `agent:${n}` }))
-    expect((await Promise.allSettled(others)).filter(({ status }) => status === 'fulfilled')).toHaveLength(1_000 - 17)
+    const taken = async (tenant: string) => {
+      const asks = Array.from({ length: 300 }, (_, n) => desk.request({ ...ask, tenant, principal: `agent:${n}` }))
+      return (await Promise.allSettled(asks)).filter(({ status }) => status === 'fulfilled').length
+    }
+    expect(await taken('acme')).toBe(200 - 17)
+    for (const tenant of ['t1', 't2', 't3', 't4']) expect(await taken(tenant)).toBe(200)
+    expect(await taken('t5')).toBe(0)
     await desk.close()
   })
 })
@@ -321,7 +341,7 @@ describe('a switch that a detection asks for', () => {
     const [{ id } = { id: '' }] = await desk.list()
     expect(given).toEqual([])
     await desk.approve(id, carla)
-    expect(given).toEqual([[order, { kind: 'operator', name: 'carla' }]])
+    expect(given).toEqual([['gr-1', order, { kind: 'operator', name: 'carla' }]])
     expect(await desk.list()).toHaveLength(1)
     await desk.close()
   })
@@ -332,7 +352,7 @@ describe('a switch that a detection asks for', () => {
     await desk.propose('gr-1', { order, by, alert: 'al-1', unanswered }, 600_000)
     clock.advance(600_000)
     await pause(1_200)
-    expect(given).toEqual(unanswered === 'enforce' ? [[order, by]] : [])
+    expect(given).toEqual(unanswered === 'enforce' ? [['gr-1', order, by]] : [])
     expect((await desk.find('gr-1'))?.state).toBe('expired')
     await desk.close()
   })
