@@ -226,6 +226,19 @@ describe('a data directory that cannot be used', () => {
   })
 })
 
+describe('a proxy that Node would use', () => {
+  it('is refused: who resolves the names would not be us', async () => {
+    process.env['NODE_USE_ENV_PROXY'] = '1'
+    try {
+      expect((await refused('--data', join(directory(), 'data'))).join('\n')).toMatch(
+        /told to use a proxy.*Unset NODE_USE_ENV_PROXY/,
+      )
+    } finally {
+      delete process.env['NODE_USE_ENV_PROXY']
+    }
+  })
+})
+
 describe('a port that is taken', () => {
   it.each(['listen', 'admin'])(
     'is named with its section (%s); the other is let go, and so is the data',

@@ -59,8 +59,11 @@ export async function realVault(): Promise<VaultBench> {
       : { path: `${mount}/data${path.slice(mount.length)}`, isV2: true }
   }
 
+  const policies: string[] = []
+
   async function policyFor(path: string): Promise<string> {
     const name = `sluicegate-${randomBytes(6).toString('hex')}`
+    policies.push(name)
     await admin(`sys/policies/acl/${name}`, { policy: `path "${apiPath(path).path}" { capabilities = ["read"] }` })
     return name
   }
@@ -100,6 +103,9 @@ export async function realVault(): Promise<VaultBench> {
       },
     }),
     async close() {
+      const { v2, nested, v1, appRole } = mounts
+      const made = [...[v2, nested, v1].map((one) => `mounts/${one}`), `auth/${appRole}`, ...policies.map((one) => `policies/acl/${one}`)] // prettier-ignore
+      for (const one of made) await remove(`${server.url}/v1/sys/${one}`, server.root)
       await http.close()
       await server.stop()
     },
@@ -109,6 +115,11 @@ export async function realVault(): Promise<VaultBench> {
     const { metadata } = data(await admin(apiPath(path).path, undefined, 'GET'))
     return Number((metadata as JsonObject)['version'])
   }
+}
+
+async function remove(url: string, token: string): Promise<void> {
+  const { status } = await fetch(url, { method: 'DELETE', headers: { 'x-vault-token': token } })
+  if (status !== 204) throw new Error(`${url} could not be removed (${status})`)
 }
 
 const data = (reply: JsonObject): JsonObject => reply['data'] as JsonObject
