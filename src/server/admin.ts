@@ -35,7 +35,6 @@ export interface AdminOptions extends ListenerOptions {
   readonly service: AdminService
   /** Bearer token that opens everything but the health checks. While it is withdrawn nothing else is open. */
   readonly token: Pick<Secret, 'current'>
-  readonly fault: (error: unknown) => void
   /** Host names served beside the loopback ones. */
   readonly hosts?: readonly string[]
 }

@@ -26,7 +26,6 @@ export interface HttpOptions extends ListenerOptions {
   readonly authorizationServers: readonly string[]
   readonly scopes: readonly string[]
   readonly clock: Clock
-  readonly fault: (error: unknown) => void
   readonly drain?: DrainTimes
   /** Where `/mcp` is for clients, when something stands before the listener. */
   readonly publicUrl?: string

@@ -1,4 +1,5 @@
 import { constants } from 'node:crypto'
+import { once } from 'node:events'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { createServer as createSecureServer } from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
@@ -23,6 +24,7 @@ export interface ListenerOptions {
   /** Absent, HTTP is spoken in clear: on loopback, or behind a proxy. */
   readonly tls?: ListenerTls
   readonly dials?: Partial<Dials>
+  readonly fault: (error: unknown) => void
   /** Told why a connection was closed before its client was done. */
   readonly cut?: Cut
 }
@@ -69,11 +71,10 @@ export async function openListener(options: ListenerOptions): Promise<Listening>
   }
 }
 
-function bound(server: Server, { host, port }: ListenerOptions): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once('error', reject)
-    server.listen(port, host, resolve)
-  })
+/** Once it listens, trouble with taking connections (no descriptors left) is told, and the next ones are taken. */
+async function bound(server: Server, { host, port, fault }: ListenerOptions): Promise<void> {
+  await once(server.listen(port, host), 'listening')
+  server.on('error', fault)
 }
 
 /** Headers beyond the bound are not there for whoever judges the request: it is refused, not cut to size. */

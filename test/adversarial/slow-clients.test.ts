@@ -7,7 +7,7 @@ import { systemClock } from '../../src/adapters/clock-system.ts'
 import type { Settled } from '../../src/call/handle.ts'
 import type { Dials } from '../../src/server/dials.ts'
 import { listenHttp, type HttpListener } from '../../src/server/http.ts'
-import type { ListenerTls } from '../../src/server/listener.ts'
+import { openListener, type ListenerTls } from '../../src/server/listener.ts'
 import type { GatewayService } from '../../src/server/mcp.ts'
 import { aProof, aReceipt, someone } from '../support/calls.ts'
 import { authority } from '../support/certificates.ts'
@@ -239,6 +239,15 @@ describe('a listener', () => {
     expect(await until(() => three.some((one) => one.closed()), 5_000)).toBe(true)
     expect(few.cuts).toEqual({ connections: 1 })
     three.forEach((one) => one.destroy())
+  })
+
+  it('outlives trouble with taking connections, and says so', async () => {
+    const faults: unknown[] = []
+    const { server, origin } = await openListener({ host: '127.0.0.1', port: 0, fault: (error) => void faults.push(error) }) // prettier-ignore
+    for (const code of ['EMFILE', 'ENFILE']) server.emit('error', Object.assign(new Error(code), { code }))
+    expect(faults).toHaveLength(2)
+    expect(origin).toMatch(/^http:/)
+    await new Promise((resolve) => server.close(resolve))
   })
 
   it('gives an address its place back when a connection ends', async () => {
