@@ -119,6 +119,7 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
     switches: () => countsBy(switches.list().map(({ kind }) => kind)),
     breakers: () => breakerLevels(gate),
     queues: () => gate.waiting(),
+    rollouts: () => countsBy(guard.watches().map(({ rollingBack }) => (rollingBack ? 'rolling back' : 'watched'))),
     objectives: () => service.options().objectives,
   })
   guard.resume()

@@ -16,6 +16,8 @@ interface Gauges {
   readonly breakers?: () => Readonly<Record<string, number>>
   /** Calls that wait for a place, by service. */
   readonly queues?: () => Readonly<Record<string, number>>
+  /** Rollouts under way by what is done about them: watched, or rolling back. */
+  readonly rollouts?: () => Readonly<Record<string, number>>
   /** P95 objectives by tool, seconds. */
   readonly objectives?: () => Objectives
   /** Seconds each consumer of evidence is behind. */
@@ -219,10 +221,11 @@ function configMeters(meter: Meter): Pick<Meters, 'reload'> {
   }
 }
 
-function watch(meter: Meter, { switches, breakers, queues, lagS }: Gauges): void {
+function watch(meter: Meter, { switches, breakers, queues, rollouts, lagS }: Gauges): void {
   gauge(meter, metric.switches, label.kind, switches)
   gauge(meter, metric.breaker, label.server, breakers)
   gauge(meter, metric.queueLength, label.server, queues)
+  gauge(meter, metric.rolloutsOpen, label.kind, rollouts)
   gauge(meter, metric.detectorLag, label.consumer, lagS)
 }
 

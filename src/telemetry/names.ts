@@ -127,6 +127,7 @@ export const metric = {
   alerts: 'sluicegate.alerts',
   deliveries: 'sluicegate.alert.deliveries',
   rollouts: 'sluicegate.rollouts',
+  rolloutsOpen: 'sluicegate.rollouts.open',
   detectorLag: 'sluicegate.detector.lag',
   evidenceRecords: 'sluicegate.evidence.records',
   evidenceProblems: 'sluicegate.evidence.problems',

@@ -171,6 +171,9 @@ describe('a flag raised above 10 %', () => {
     await bench.set('express', 50)
     bench.faults.failOn = (request) => request.startsWith('PUT')
     await until(() => bench.pages.length > 0, 'the first failure')
+    expect(await bench.gate.started.gateway.admin.metrics()).toMatch(
+      /sluicegate_rollouts_open\{[^}]*kind="rolling back"[^}]*\} 1/,
+    )
     await bench.restart()
     expect(bench.gate.started.gateway.rollouts.watches()).toMatchObject([{ rollingBack: 'spike' }])
     expect((await bench.set('express', 60)).structured).toMatchObject({ denied: { code: 'policy_denied' } })

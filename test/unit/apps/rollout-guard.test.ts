@@ -106,6 +106,25 @@ describe('the rollout guard', () => {
     expect(await store.list()).toMatchObject([{ id: known[0]?.id, confirmed: true }])
   })
 
+  it('keeps small steps of a flag that nobody watches waiting for nothing, and raises of one flag in order', async () => {
+    const { set } = await bench()
+    const { promise: held, resolve: go } = Promise.withResolvers<void>()
+    let inside = 0
+    const slow: Tool = {
+      ...flagSet,
+      invoke: (args, context) => (inside++, held.then(() => flagSet.invoke(args, context))),
+    }
+    const small = [set(1, slow), set(2, slow)]
+    await after(20)
+    expect(inside).toBe(2)
+    inside = 0
+    const raises = [set(50, slow), set(60, slow)]
+    await after(20)
+    expect(inside).toBe(1)
+    go()
+    await Promise.all([...small, ...raises])
+  })
+
   it('refuses a raise that it cannot write down, and nothing is set', async () => {
     const store = { ...memoryWatches(), save: () => Promise.reject(new Error('disk full')) }
     const { set, puts } = await bench({ store })
