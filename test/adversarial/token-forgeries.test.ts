@@ -270,6 +270,7 @@ describe('a forged token', () => {
       token({ nbf: now() + 600 }),
       token({ iat: now() + 61 }),
       token({ iat: now() - 1, nbf: undefined }),
+      token({ nbf: undefined }),
       token({ iat: undefined }),
       token({ iat: now() - 10_000, exp: now() + 60 }),
       token({ nbf: '0' }),

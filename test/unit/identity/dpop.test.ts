@@ -164,6 +164,7 @@ describe('a DPoP proof', () => {
     for (const bad of [
       secret,
       { ...jwk, d: 'AA' },
+      { ...jwk, p: 'AA' },
       { kty: 'oct', k: 'AA' },
       { ...jwk, crv: 'P-384' },
       {},
