@@ -11,6 +11,7 @@ import { openTestGateway, type TestGateway } from '../../test/support/gateway.ts
 import { mint, trusting, type Mint } from '../../test/support/tokens.ts'
 import { modernCall, send, type Answer, type Sent } from '../../test/support/wire.ts'
 import { forgeries, tokenOf, type Forge } from './attacks.ts'
+import { kidFlood } from './kid-flood.ts'
 import { flooded, replayed } from './replays.ts'
 
 /** One attack on tokens; `allow` marks the control that must pass. */
@@ -153,16 +154,7 @@ const passed = (answer: Answer | undefined): boolean =>
   answer !== undefined && ![400, 401, 403, 429, 431].includes(answer.status)
 
 const properties: Readonly<Record<string, Property>> = {
-  'kid-unknown-flood': async ({ forge }) => {
-    let looks = 0
-    const inner = trusting(forge.own).keys
-    const keys = { keys: (kid: string | undefined) => ((looks += 1), inner.keys(kid)) }
-    const { verify } = verifier({ issuers: [{ issuer, keys }], audience, clock: testClock(Date.now()), cacheMax: 100 })
-    const through: string[] = []
-    for (let n = 0; n < floodOf(forge.own); n += 1)
-      if ((await verify(tokenOf(forge, {}, { kid: `unknown-${n}` }))).ok) through.push(`unknown kid ${n}`)
-    return looks <= floodOf(forge.own) ? through : [...through, `${looks} looks at the keys`]
-  },
+  'kid-unknown-flood': ({ forge }) => kidFlood(forge),
   'scope-widening': async (bench) => {
     const through: string[] = []
     for (const scope of ['orders.readall', 'orders', 'order', 'orders.read:all', 'Orders.Read', '']) {
@@ -248,9 +240,6 @@ const properties: Readonly<Record<string, Property>> = {
   // Whatever signed the tokens, their names are kept alike.
   'jti-flood': async ({ forge }) => (forge.own.alg === 'EdDSA' ? flooded(forge) : []),
 }
-
-/** RSA signatures take a hundred times as long to make; the property is the same. */
-const floodOf = ({ alg }: Mint): number => (alg === 'RS256' || alg === 'PS256' ? 200 : 10_000 / 4)
 
 interface Behind {
   readonly server: Server
