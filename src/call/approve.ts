@@ -51,8 +51,8 @@ const retryAfterMs = 60_000
 
 /**
  * Asks for a person's approval of exactly this call, where a rule or a switch says so. An approval is bound to who calls,
- * the tool, the arguments as they were judged, and the policy (or switch) that asked; it is spent here, before anything
- * outside can change, so that a crash never lets it count twice.
+ * the tool, the arguments as they were judged, the region they go to, and the policy (or switch) that asked; it is spent
+ * here, before anything outside can change, so that a crash never lets it count twice.
  */
 export function approve(parts: ApproveParts): Stage<Known, Approved> {
   return async (call) => {
@@ -85,11 +85,11 @@ function approvalOf({ id, approver }: Extract<Approval, { kind: 'spent' }>, bysw
  * whatever its key. A switch asks anew: what was approved before it was pulled counts no more.
  */
 function questionOf(parts: ApproveParts, call: Known, byswitch: Halted | undefined): Question {
-  const { who, checked, judged, verdict } = call
+  const { who, checked, judged, verdict, region } = call
   const { idemKey: _key, ...args } = judged
   const tool = checked.definition.name
   const asked = [verdict.approval?.rules ?? [], byswitch?.switchId ?? '']
-  const bound = [who.issuer, who.subject, who.actor.id, tool, args, parts.policyDigest, asked]
+  const bound = [who.issuer, who.subject, who.actor.id, tool, args, region, parts.policyDigest, asked]
   return {
     who,
     tool,

@@ -154,14 +154,15 @@ export function approvalProblem(request: GrantRequest, approver: string): string
   return undefined
 }
 
-/** True for two spellings of one name: case does not tell people apart, nor does the kind before the colon. */
+/** True for two spellings of one name: neither case, blanks and final dots nor kinds before a colon tell people apart. */
 export function samePerson(one: string, other: string): boolean {
   return bare(one) === bare(other)
 }
 
 function bare(name: string): string {
   return name
-    .trim()
     .toLowerCase()
-    .replace(/^(?:user|agent|service|mcp|operator):/, '')
+    .replace(/^\s*(?:(?:user|agent|service|mcp|operator)\s*:\s*)*/, '')
+    .replace(/[\s.]+$/, '')
+    .replace(/\s+/g, ' ')
 }

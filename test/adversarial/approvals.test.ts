@@ -71,6 +71,7 @@ describe('an approval of an exact call', () => {
     ['an argument added', { ticket: 'CHG-1' }, {}],
     ['another actor', {}, { sub: 'agent:intern' }],
     ['another tenant', {}, { tenant: 'initech' }],
+    ['another region', {}, { region: 'EU' }],
   ])('does not count for %s', async (_what, more, as) => {
     await using gate = await opened()
     await write(gate)

@@ -20,9 +20,12 @@ describe('who may approve a request', () => {
     expect(approvalProblem(request, 'carla')).toBeUndefined()
   })
 
-  it.each(['ben', 'BEN', ' ben ', 'user:ben', 'operator:Ben'])('is not who made it, as %j', (name) => {
-    expect(approvalProblem(request, name)).toMatch(/made the request/)
-  })
+  it.each(['ben', 'BEN', ' ben ', 'user:ben', 'operator:Ben', 'user: ben', 'user:operator:ben', 'ben.'])(
+    'is not who made it, as %j',
+    (name) => {
+      expect(approvalProblem(request, name)).toMatch(/made the request/)
+    },
+  )
 
   it.each(['agent:release', 'release', 'Agent:Release', 'user:ana', 'ana'])('is not who it is for, as %j', (name) => {
     expect(approvalProblem(request, name)).toMatch(/who the request is for/)
@@ -32,6 +35,11 @@ describe('who may approve a request', () => {
     expect(approvalProblem({ ...request, approver: 'dora' }, 'carla')).toBe('only dora may approve this request')
     expect(approvalProblem({ ...request, approver: 'dora' }, 'Dora')).toBeUndefined()
     expect(approvalProblem({ ...request, approver: 'ben' }, 'ben')).toMatch(/made the request/)
+  })
+
+  it('is not told apart by blanks', () => {
+    expect(samePerson('ana  maria', 'user:Ana Maria')).toBe(true)
+    expect(samePerson('ana maria', 'anamaria')).toBe(false)
   })
 
   it.each(['', ' ', 'а-cyrillic', 'ben\u200b', 'a\nb', 'x'.repeat(129)])('has a plain name, not %j', (name) => {
