@@ -30,7 +30,7 @@ export interface GrantDesk {
   readonly elevated: Elevations['of']
   /** A request for this scope that waits for a person, to point an agent at. */
   waitingFor(tenant: string, principal: string, scope: string): string | undefined
-  /** Every request that is kept, newest first. */
+  /** Requests, newest first: those that wait or grant something, and as many of the others as `listedMax` leaves room for. */
   list(): Promise<readonly GrantRequest[]>
   find(id: string): Promise<GrantRequest | undefined>
   /** Opens a request for rights. Rejects with `GrantRefused` for scopes that cannot be given, or when too many wait. */
@@ -147,7 +147,7 @@ export async function grantDesk(parts: GrantDeskParts): Promise<GrantDesk> {
   return {
     elevated: live.of,
     waitingFor: table.waitingFor,
-    list: async () => (await store.all()).map(({ request }) => request).toSorted((a, b) => b.askedMs - a.askedMs),
+    list: async () => newest((await store.all()).map(({ request }) => request)),
     find: async (id) => (await store.find(id))?.request,
     async request(ask) {
       const read = ElevationAsk.safeParse(ask)
@@ -212,6 +212,16 @@ export async function grantDesk(parts: GrantDeskParts): Promise<GrantDesk> {
       await store.noteTime()
     },
   }
+}
+
+/** Most requests that are listed. What is open is less: the desk takes no more than that at one time. */
+const listedMax = 2_000
+
+function newest(requests: readonly GrantRequest[]): readonly GrantRequest[] {
+  const isOpen = ({ state }: GrantRequest) => state === 'pending' || state === 'granted'
+  const sorted = requests.toSorted((one, other) => other.askedMs - one.askedMs)
+  const kept = new Set([...sorted.filter(isOpen), ...sorted.filter((one) => !isOpen(one))].slice(0, listedMax))
+  return sorted.filter((one) => kept.has(one))
 }
 
 /** A decision that was begun and never recorded is none: the person got no answer and may decide again. */
