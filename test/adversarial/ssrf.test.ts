@@ -1,3 +1,4 @@
+import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
@@ -150,6 +151,28 @@ describe('a private address', () => {
     const { opened } = await call({ url: 'http://www.example.com/' })
     process.env = before
     expect(opened).toEqual(['8.8.4.4'])
+  })
+})
+
+describe('a process that was started with proxy variables', () => {
+  it('connects to what was judged itself, and asks no proxy', async () => {
+    recorder[Symbol.dispose]()
+    let asked = 0
+    const proxy = createServer((_request, response) => void response.end('from the proxy'))
+    proxy.on('connection', () => (asked += 1)).on('connect', (_request, socket: Socket) => socket.destroy())
+    await once(proxy.listen(0, '127.0.0.1'), 'listening')
+    const url = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`
+    const named = ['http_proxy', 'https_proxy', 'all_proxy'].flatMap((name) => [name, name.toUpperCase()])
+    const env = { ...process.env, ...Object.fromEntries(named.map((name) => [name, url])), NODE_USE_ENV_PROXY: '1' }
+    const child = fork(
+      new URL('../support/proxied-child.ts', import.meta.url),
+      [String((stub.address() as AddressInfo).port)],
+      { env: { ...env, NO_PROXY: '', no_proxy: '' } },
+    )
+    const [said] = (await once(child, 'message')) as [readonly string[]]
+    expect([said, asked]).toEqual([['fine', 'egress_denied'], 0])
+    proxy.close()
+    proxy.closeAllConnections()
   })
 })
 
@@ -318,6 +341,28 @@ describe('an answer', () => {
     ])
     expect(await text('{"a":1}', { 'content-type': 'application/problem+json' })).toEqual(['ok', '{"a":1}', false])
   })
+
+  it('that comes drop by drop, or begins with a flood of headers, ends the call too', async () => {
+    handler = (_request, response) => {
+      response.writeHead(200, { 'content-type': 'text/plain' })
+      const drip = setInterval(() => response.write('.'), 5)
+      response.on('close', () => clearInterval(drip))
+    }
+    expect((await call({ url: 'http://www.example.com/' }, { options: { timeoutMs: 60 } })).ended).toBe(
+      'upstream_failed',
+    )
+    handler = (_request, response) => void response.writeHead(200, { 'x-much': 'y'.repeat(64 * 1024) }).end()
+    expect((await call({ url: 'http://www.example.com/' })).ended).toBe('upstream_failed')
+  })
+
+  it.each(['gzip', 'br', 'deflate', 'zstd', 'x-gzip', 'identity, gzip'])(
+    'packed as %s is not unpacked',
+    async (name) => {
+      expect((await text(gzipSync('x'), { 'content-type': 'text/plain', 'content-encoding': name }))[0]).toBe(
+        'upstream_failed',
+      )
+    },
+  )
 
   it('that never comes ends the call in time', async () => {
     handler = () => {}
