@@ -88,7 +88,7 @@ export function changes(parts: ChangesParts): Changes {
         rule: 'config_refused',
         title: 'A changed configuration was refused',
         severity: 'high',
-        summary: `A changed configuration was refused: ${problems.length} problems; the old one is in force`,
+        summary: `A changed configuration was refused (problems: ${problems.length}); the old one is in force`,
         why: (problems[0] ?? 'It could not be used.').slice(0, 400),
         runbook: 'docs/runbooks/config-refused.md',
         entity: 'configuration',

@@ -67,8 +67,8 @@ export function reloads(parts: ReloadsParts): Reloads {
     try {
       const options = await resolved(parts, inForce, loaded, round.keep)
       const same = isSame(options, changes.now())
-      if (same) changes.unchanged()
-      else await changes.change(options)
+      if (!same) await changes.change(options)
+      else if (wasAsked || refused) changes.unchanged()
       round.commit()
       if (!same) loadedMs = nowMs()
       inForce = loaded
