@@ -31,6 +31,7 @@ export const byToken = (token: string): VaultLogin => ({ kind: 'token', token: f
 
 /** What holds of secrets in Vault, be it a fake or a real one. */
 export function vaultLaws(name: string, open: () => Promise<VaultBench>, skip = false): void {
+  if (skip) process.stdout.write(`vault: ${name}\n`)
   describe.skipIf(skip)(`secrets in Vault: ${name}`, () => {
     const folder = mkdtempSync(join(tmpdir(), 'sluicegate-vault-'))
     let bench: VaultBench
