@@ -35,7 +35,7 @@ export interface RolloutGuard {
   ended(): readonly EndedWatch[]
   /** Resolves when nothing is watched and every alert was handed over. */
   settled(): Promise<void>
-  /** Stops looking. What is watched is looked at again after the next start. */
+  /** Stops looking, and waits for no sink. What is watched is looked at again after the next start. */
   close(): Promise<void>
 }
 
@@ -184,7 +184,7 @@ export async function rolloutGuard(parts: RolloutGuardParts): Promise<RolloutGua
     },
     async close() {
       closing.abort()
-      await Promise.all([...following, ...shown.telling])
+      await Promise.all(following)
       await store.close()
     },
   }

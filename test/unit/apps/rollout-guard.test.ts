@@ -182,6 +182,19 @@ describe('the rollout guard', () => {
     expect([steps.at(-1), service.pct]).toEqual(['switched off', 50])
   })
 
+  it('is closed at once though a sink is silent, and the next process finds the watch', async () => {
+    const { set, service, guard, store, steps } = await bench({ tell: () => new Promise(() => undefined) })
+    await set(50)
+    service.sees = false
+    await until(() => steps.includes('rolled back'), 'the rollback')
+    service.sees = true
+    await set(60)
+    const kept = await store.list()
+    await guard.close()
+    expect(kept).toMatchObject([{ fromPct: 10, toPct: 60 }])
+    expect(guard.watches()).toMatchObject([{ toPct: 60 }])
+  })
+
   it('goes on with the newest of two watches that a crash left of one flag', async () => {
     const store = memoryWatches()
     await store.save(left)
