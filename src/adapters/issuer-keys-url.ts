@@ -9,8 +9,8 @@ export interface IssuerKeysUrlOptions {
   readonly url: string
   /** What the issuer signs with; keys for anything else are passed over. */
   readonly algorithms: readonly Algorithm[]
-  /** Authorities that the server's certificate must come from, PEM; those of the system unless given. */
-  readonly ca?: string
+  /** Gives the authorities that the server's certificate must come from, PEM, for each fetch; those of the system unless given. */
+  readonly ca?: () => Promise<string>
   readonly clock: Clock
   /** Told when fetching begins to fail, and when it fails for another reason. */
   readonly fault: (error: unknown) => void
@@ -106,7 +106,7 @@ export function issuerKeysUrl(options: IssuerKeysUrlOptions): FetchedIssuerKeys 
 /** One fetch, on a connection of its own that takes no part in any other traffic. */
 async function fetched({ url, algorithms, ca, timeoutMs = 5_000 }: IssuerKeysUrlOptions, closing: AbortSignal) {
   const agent = new Agent({
-    connect: { timeout: timeoutMs, ...(ca !== undefined && { ca }) },
+    connect: { timeout: timeoutMs, ...(ca && { ca: await ca() }) },
     connections: 1,
     pipelining: 0,
     maxResponseSize: bytesMax,

@@ -7,13 +7,16 @@ import type { IssuerKeys } from '../ports/issuer-keys.ts'
 
 type Issuer = AuthSection['issuers'][number]
 
-/** The keys of an issuer, from a file or from its address. Rejects when a file cannot be used; an address is asked in the background. */
+/** The keys of an issuer, from a file or from its address. Rejects when a file cannot be used; an address is asked in the background, and its authorities are read again each time. */
 export async function openIssuerKeys(
   { jwks, algorithms, ca }: Issuer,
   clock: Clock,
   fault: (error: unknown) => void,
 ): Promise<IssuerKeys & { readonly problem?: () => string | undefined; readonly close?: () => Promise<void> }> {
   if (!isKeysUrl(jwks)) return issuerKeysFile({ file: jwks, algorithms, clock, fault })
-  const trusted = ca === undefined ? {} : { ca: await readFile(ca, 'utf8') }
-  return issuerKeysUrl({ url: jwks, algorithms, clock, fault, ...trusted })
+  const url = { url: jwks, algorithms, clock, fault }
+  if (ca === undefined) return issuerKeysUrl(url)
+  const authorities = () => readFile(ca, 'utf8')
+  await authorities()
+  return issuerKeysUrl({ ...url, ca: authorities })
 }

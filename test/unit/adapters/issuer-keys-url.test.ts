@@ -191,8 +191,8 @@ describe('issuer keys at an address', () => {
   it('over TLS need a certificate of the right authority', async () => {
     const [ca, other] = [authority('ours'), authority('other')]
     await using server = await keyServer(giving(jwksOf(own)), ca.issue('localhost'))
-    expect(await bench(server, { ca: ca.cert }).accepts(own)).toBe(true)
-    const wrong = bench(server, { ca: other.cert })
+    expect(await bench(server, { ca: async () => ca.cert }).accepts(own)).toBe(true)
+    const wrong = bench(server, { ca: async () => other.cert })
     expect(await wrong.accepts(own)).toBe(false)
     expect(wrong.keys.problem()).toMatch(/CERT|VERIFY|SIGNATURE|ISSUER/)
     expect(await bench(server).accepts(own)).toBe(false)

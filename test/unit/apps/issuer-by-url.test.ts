@@ -1,5 +1,11 @@
 import { randomUUID } from 'node:crypto'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { openIssuerKeys } from '../../../src/apps/issuer-keys.ts'
+import { authority } from '../../support/certificates.ts'
+import { testClock } from '../../support/clock.ts'
 import { openTestGateway } from '../../support/gateway.ts'
 import { giving, jwksOf, keyServer } from '../../support/key-server.ts'
 import { mint, signed } from '../../support/tokens.ts'
@@ -66,5 +72,24 @@ describe('a gateway whose issuer is named by the address of its keys', () => {
     expect(gateway.reported).toContainEqual(
       expect.objectContaining({ fault: expect.stringMatching(/issuer keys at .* cannot be fetched/) as string }),
     )
+  })
+})
+
+describe('the authority of the address', () => {
+  it('is no longer trusted once it is taken out of its file', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'sluicegate-ca-'))
+    const [trusted, other] = [authority('ours'), authority('other')]
+    const ca = join(folder, 'ca.crt')
+    writeFileSync(ca, trusted.cert)
+    await using server = await keyServer(giving(jwksOf(own)), trusted.issue('localhost'))
+    const clock = testClock()
+    const section = { issuer, jwks: server.url, ca, algorithms: ['RS256'], nbf: 'required' } as const
+    const keys = await openIssuerKeys(section, clock, () => undefined)
+    expect(await keys.keys('one')).toHaveLength(1)
+    writeFileSync(ca, other.cert)
+    clock.advance(3_600_000)
+    expect(await keys.keys('one')).toHaveLength(0)
+    await keys.close?.()
+    rmSync(folder, { recursive: true })
   })
 })
