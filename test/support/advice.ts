@@ -7,7 +7,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { vi } from 'vitest'
 import { z } from 'zod'
+import type { AwakeClock } from '../../src/adapters/clock-awake.ts'
 import type { Faults } from '../../src/demo/service/faults.ts'
+import type { Clock } from '../../src/ports/clock.ts'
 import type { JsonObject } from '../../src/ports/json.ts'
 import { defineTool } from '../../src/tools/define.ts'
 import { aService, serviceToken } from './demo-services.ts'
@@ -36,6 +38,11 @@ const principals = [
   { principal: 'agent:deep', stop_rules: { max_plan_depth: 2 } },
   { principal: 'agent:stubborn', stop_rules: { max_retries: 0 } },
 ]
+
+/** The bench leaps through time; a clock that lets no leap count would stand still. */
+vi.mock('../../src/adapters/clock-awake.ts', () => ({
+  awakeClock: (clock: Clock): AwakeClock => ({ ...clock, close: () => undefined }),
+}))
 
 /** Opens it. Date and hrtime stand still until `wait`; timers go on, so that sockets and disks work. */
 export async function adviceBench(): Promise<AdviceBench> {
