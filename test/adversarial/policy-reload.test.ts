@@ -69,11 +69,14 @@ interface Made {
 
 let gate: TestGateway
 let token: string
+let renew: () => void
 
 beforeAll(async () => {
   write(configuration('open'))
   gate = await openTestGateway({ file, data: join(folder, 'data') })
-  token = issue(await issuerOf(gate.data), { sid: 'one' })
+  const issuer = await issuerOf(gate.data)
+  renew = () => (token = issue(issuer, { sid: 'one' }))
+  renew()
 })
 afterAll(async () => {
   await gate.close()
@@ -121,6 +124,8 @@ describe('while its configuration changes under load', () => {
       const refused: Reloaded[] = []
       let next: Version = 'closed'
       for (let count = 0; count < reloads; count++) {
+        // A full run outlasts a token.
+        if (count % 50 === 0) renew()
         if (random() < 0.2) {
           const before = reloading().state()
           write(bad[Math.floor(random() * bad.length)] as string)
