@@ -2,6 +2,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { join } from 'node:path'
 import { randomUUID } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
+import { connect, refusal } from '../support/clients.ts'
 import { openTestGateway, type Caller, type TestGateway } from '../support/gateway.ts'
 import { initialize, legacyCall, modern, modernCall, rpc, send, type Answer } from '../support/wire.ts'
 
@@ -202,5 +203,25 @@ describe('a state that cannot be asked whose a token is', () => {
   it('is asked by nobody without a token', async () => {
     await using gateway = await open('bound')
     expect((await send(gateway.mcp, { body: '{}' })).status).toBe(401)
+  })
+})
+
+describe('unmodified clients, where tokens are tied to their senders', () => {
+  it.each(['v1', 'v2 legacy'] as const)('work in the session that each opens: %s', async (kind) => {
+    await using gateway = await open('bound')
+    const token = gateway.token()
+    await using client = await connect(kind, { kind: 'http', url: gateway.mcp, token })
+    expect((await client.list()).length).toBe(4)
+    expect(await client.call('flag.set', flag())).toMatchObject({ ok: true })
+    expect((await refusal(kind, { kind: 'http', url: gateway.mcp, token })).ok).toBe(false)
+    expect(await client.call('orders.export', read)).toMatchObject({ ok: true })
+  })
+
+  it('read without a session, and are told what it takes to change something: v2 modern', async () => {
+    await using gateway = await open('bound')
+    await using client = await connect('v2 modern', { kind: 'http', url: gateway.mcp, token: gateway.token() })
+    expect(await client.call('orders.export', read)).toMatchObject({ ok: true })
+    const denied = { code: 'policy_denied', elevate: { how: expect.stringContaining('DPoP') as string } }
+    expect(await client.call('flag.set', flag())).toMatchObject({ ok: false, structured: { denied } })
   })
 })
