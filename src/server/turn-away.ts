@@ -17,7 +17,8 @@ export interface Door {
 
 /**
  * Answers a request without a valid credential: 401 with a challenge, and the attempt on record; beyond the limit of
- * such records 429 and none. Of a token that was proven, and then found to be another's, the body was read.
+ * such records 429 and none. Of a token that was proven, and then found to be another's, the body was read; its records
+ * are counted by owner, so that nobody hides a theft behind a flood.
  */
 export async function turnAway(
   { service, anonymous, reachable }: Door,
@@ -26,7 +27,8 @@ export async function turnAway(
   refused: Extract<Identity, { ok: false }>,
   body: Json = null,
 ): Promise<void> {
-  const waitMs = anonymous.waitMs(request.socket.remoteAddress)
+  const { who } = refused
+  const waitMs = who ? anonymous.waitMsOf(who) : anonymous.waitMs(request.socket.remoteAddress)
   if (waitMs > 0) {
     service.unrecorded?.(refused.code)
     return sendTooMany(

@@ -82,6 +82,16 @@ describe('a token that opened a session', () => {
     expect(records[0]?.ext?.['cause']).toMatch(/first shown by another protocol session; this is a protocol session/)
   })
 
+  it('is on record in other hands, however many strangers call beside it', async () => {
+    await using gateway = await open('bound')
+    const token = gateway.token()
+    await openSession(gateway, token)
+    const flood = await Promise.all(Array.from({ length: 100 }, () => stateless(gateway, 'not.a.token')))
+    expect(flood.filter(({ status }) => status === 429).length).toBeGreaterThan(0)
+    expect(seen(await stateless(gateway, token))).toEqual([401, 'token_replayed'])
+    expect(await replays(gateway)).toHaveLength(1)
+  })
+
   it('is not used up by a handshake that failed', async () => {
     await using gateway = await open('bound')
     const token = gateway.token()
