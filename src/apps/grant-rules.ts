@@ -24,8 +24,9 @@ export async function approvalRefusal(
   request: GrantRequest,
   by: string,
 ): Promise<string | undefined> {
-  const refusal = personProblem(by) ?? notOpen(table, request) ?? approvalProblem(request, by) ?? halted(rules, request)
-  return refusal ?? ticketProblem(rules, request)
+  const refusal = personProblem(by) ?? notOpen(table, request) ?? approvalProblem(request, by)
+  // The register may take its time: what can change meanwhile is asked after it.
+  return refusal ?? (await ticketProblem(rules, request)) ?? notOpen(table, request) ?? halted(rules, request)
 }
 
 /** Why this person cannot deny this request, or end what it granted; undefined when they can. */

@@ -174,6 +174,16 @@ describe('an elevation', () => {
     await desk.close()
   })
 
+  it('is not approved when a switch stops it while the register of its ticket is asked', async () => {
+    let stopped: string | undefined
+    const ticket = async () => void (stopped = 'the switch sw-1 stops it')
+    const { desk } = await testDesk({ rules: { ticket, halted: () => stopped } })
+    const { id } = await desk.request({ ...ask, ticket: 'CHG-1' })
+    await expect(desk.approve(id, carla)).rejects.toThrow(/sw-1/)
+    expect(desk.elevated('acme', 'agent:release')).toEqual([])
+    await desk.close()
+  })
+
   it('that names a ticket is approved only while its register confirms it', async () => {
     let problem: string | undefined = 'the register knows no approved ticket CHG-1'
     const asked: unknown[] = []
