@@ -3,7 +3,7 @@ import { unknownOf } from '../evidence/dangling.ts'
 import type { Intent, Unknown } from '../evidence/dangling.ts'
 import type { Pinned, Resume } from '../evidence/genesis.ts'
 import { danglingIntents, scanDamaged, scanPinned, scanStream } from '../evidence/recover.ts'
-import type { Scan, ScanOptions } from '../evidence/recover.ts'
+import type { PinnedScan, Scan, ScanOptions } from '../evidence/recover.ts'
 import { streamIdPattern } from '../evidence/stream-id.ts'
 import { cutTail, linesOfStream, moveToQuarantine } from './evidence-quarantine-file.ts'
 import type { StreamPlaces } from './evidence-quarantine-file.ts'
@@ -102,7 +102,7 @@ async function predecessors(scan: Scan, options: RecoveryOptions): Promise<Prede
     if (before.scans.length === streamsMax)
       return { ...before, problems: [...before.problems, `more than ${streamsMax} streams are unsettled`] }
     const found = await scanPinned(linesOfStream(prevStream.id, options), prevStream)
-    const cut = at.opening === 'gap' ? await cutSurplus(prevStream, options) : Buffer.alloc(0)
+    const cut = at.opening === 'gap' ? await cutSurplus(prevStream.id, found, options) : Buffer.alloc(0)
     const lost = `stream ${prevStream.id} no longer holds the ${prevStream.size} records that ${at.stream} saw in it`
     before = {
       scans: [found, ...before.scans],
@@ -116,10 +116,12 @@ async function predecessors(scan: Scan, options: RecoveryOptions): Promise<Prede
   return before
 }
 
-/** A file that failed may end in a torn batch that nobody was told of. Whole records beyond the last acknowledged one stay. */
-async function cutSurplus({ id, size }: Pinned, options: RecoveryOptions): Promise<Buffer> {
-  const { kept, cut } = await scanned(id, options)
-  return kept.size < size ? Buffer.alloc(0) : cutTail(id, cut, options)
+/**
+ * What a file that failed holds beyond its last acknowledged record was told to nobody. It goes, whole records too: they may
+ * be in memory alone, and a power cut would make a hole of them that looks like tampering.
+ */
+async function cutSurplus(id: string, { holds, surplus }: PinnedScan, options: RecoveryOptions): Promise<Buffer> {
+  return holds ? cutTail(id, surplus, options) : Buffer.alloc(0)
 }
 
 /** Streams between the last one and the one it names belong to no chain. One that never opened is moved; another is reported. */

@@ -1,6 +1,6 @@
 import type { KeyObject } from 'node:crypto'
-import { leafHash, pae, payloadType } from './chain.ts'
-import { checkpointHolds, originOf } from './checkpoint.ts'
+import { leafHash, pae, parseLine, payloadType } from './chain.ts'
+import { checkpointHolds, originOf, parseNote } from './checkpoint.ts'
 import { readRecord } from './dangling.ts'
 import type { Intent, LifeEvent } from './dangling.ts'
 import { checkDelegation } from './delegation.ts'
@@ -56,14 +56,23 @@ export async function scanDamaged(lines: AsyncIterable<Line>, options: ScanOptio
   return keptOf(fold.result().closed.at(-1)?.after ?? startTip)
 }
 
-/** What a stream holds of the records its successor saw. `holds` is false when they are no longer what they were. */
-export async function scanPinned(
-  lines: AsyncIterable<Line>,
-  pinned: Pinned,
-): Promise<Omit<Scan, 'cut' | 'problem' | 'kept'> & { readonly holds: boolean }> {
+/** What a stream holds of the records its successor saw. */
+export interface PinnedScan extends Omit<Scan, 'cut' | 'problem' | 'kept'> {
+  /** False when they are no longer what they were. */
+  readonly holds: boolean
+  /** The first line after them and their checkpoint, when there is one. */
+  readonly surplus?: Place
+}
+
+/** Reads a stream as far as its successor saw it, and no further. */
+export async function scanPinned(lines: AsyncIterable<Line>, pinned: Pinned): Promise<PinnedScan> {
   const fold = streamFold()
+  let surplus: Place | undefined
   for await (const line of lines) {
-    if (fold.size() === pinned.size) break
+    if (fold.size() === pinned.size && !closes(line, pinned.size)) {
+      surplus = { segment: line.segment, offset: line.offset }
+      break
+    }
     fold.step(line)
   }
   const result = fold.result()
@@ -72,7 +81,14 @@ export async function scanPinned(
     ...factsOf(result, pinned.id, size),
     opened: result.closed.length > 0,
     holds: size === pinned.size && root === pinned.root,
+    ...(surplus && { surplus }),
   }
+}
+
+/** True for the checkpoint over this many records. */
+function closes({ bytes, ended }: Line, size: number): boolean {
+  const parsed = parseLine(bytes)
+  return ended && parsed.kind === 'checkpoint' && parseNote(parsed.note)?.size === size
 }
 
 /** The intents whose end was never recorded. Takes streams from the oldest to the newest. */
