@@ -44,6 +44,8 @@ export interface ServiceContext {
   readonly operationId?: string
   readonly tracestate?: string
   readonly signal: AbortSignal
+  /** True once a switch forbids the call. Asked before each attempt, for a call may have waited long since it was allowed. */
+  readonly stopped?: () => boolean
   /** Opens the `service.api.call` span. Its context is the parent of whatever the service does. */
   readonly begin?: () => OpenPart
 }
@@ -140,18 +142,26 @@ async function tried(
   request: ServiceRequest,
 ): Promise<ServiceReply> {
   const { retriesMax = 2, answerMax = 4 * 1024 * 1024, agents, tls = {}, gate, guard, nowMs } = parts
-  const { tenant, region, signal } = context
+  const { tenant, region, signal, stopped = () => false } = context
   const base = baseOf(parts, request.service, region)
   const credential = parts.credential(request.service)
   const target = `${request.service}/${region}`
   const own = Object.hasOwn(tls, request.service) ? tls[request.service] : undefined
-  const send = () => attempt({ agent: agents.of(own), base, credential, context, request, answerMax, signal, nowMs })
+  const sent = () => attempt({ agent: agents.of(own), base, credential, context, request, answerMax, signal, nowMs })
+  const send = async () => (stopped() ? heldBack() : sent())
   for (let count = 0; ; count += 1) {
     const passage = { target, address: base, guard, tenant, signal, first: count === 0 }
     const ended = await gate.pass(passage, send, ({ says }) => says)
-    const again = count < retriesMax && !signal.aborted && mayRepeat(request, ended) && isSoon(parts, ended)
+    const again =
+      count < retriesMax && !signal.aborted && !stopped() && mayRepeat(request, ended) && isSoon(parts, ended)
     if (!again || !gate.mayRetry(target) || !(await paused(parts, count, signal, ended))) return replyOf(ended)
   }
+}
+
+/** What becomes of a call that a switch stops while it waits for its turn. */
+function heldBack(): Attempt {
+  const error = new UpstreamError('upstream_unavailable', 'stopped', 'Nothing was sent to the service.')
+  return { kind: 'failed', error, sent: false, passing: false, says: 'unsaid' }
 }
 
 function replyOf(ended: Attempt): ServiceReply {

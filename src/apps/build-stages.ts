@@ -160,6 +160,7 @@ function reachOf(parts: StageParts) {
     const begin = () => trace.begin('service')
     const operation = idem ? { operationId: idem.keyDigest } : {}
     const blocked: Blocked = (domain) => closed(domain) || stops(switchboard.forbids(queryOf(call, domain)), call)
+    const stopped = () => stops(switchboard.forbids(queryOf(call)), call)
     let left: Departed | undefined
     const departed = (what: Departed): void => void (left ??= what)
     const context = {
@@ -170,7 +171,7 @@ function reachOf(parts: StageParts) {
       region,
       signal,
       ...operation,
-      service: services({ tenant: who.tenant, region, signal, begin, ...operation }),
+      service: services({ tenant: who.tenant, region, signal, stopped, begin, ...operation }),
       fetch: spanned(egress({ signal, blocked, departed }), begin),
     }
     return { context, departed: () => left }

@@ -268,11 +268,8 @@ async function issuersOf(
     nbfOptional: section.nbf === 'optional',
   }))
   if (config.mode === 'production') return Promise.all(configured)
-  const key = await openIssuerKey(nodeFiles(), data)
-  return [
-    ...(await Promise.all(configured)),
-    developmentIssuer({ key, clock, mode: config.mode, audience, maxTtlSeconds }).trusted,
-  ]
+  const [key, ...trusted] = await Promise.all([openIssuerKey(nodeFiles(), data), ...configured])
+  return [...trusted, developmentIssuer({ key, clock, mode: config.mode, audience, maxTtlSeconds }).trusted]
 }
 
 /** On a developer's own machine one token serves several clients, unless the file says what it may be used for. */

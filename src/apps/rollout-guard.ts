@@ -104,8 +104,8 @@ export async function rolloutGuard(parts: RolloutGuardParts): Promise<RolloutGua
     const sight = rule && (await look(place, Math.min(sinceMs(one), rule.windowMs)))
     await flags.take(placeKey(place), ownTurnMs, async () => {
       if (shown.get(place) !== one) return
-      if (one.watch.rollingBack) await setBack(back, one, sight)
-      else if (!rule) await shown.end(one.watch, 'switched off')
+      if (!rule) await shown.end(one.watch, 'switched off')
+      else if (one.watch.rollingBack) await setBack(back, one, sight)
       else await act(one, afterLook(rule, one.watch, sight, clock.monoNs() >= one.untilNs), rule)
     })
   }

@@ -35,10 +35,16 @@ export function invoke(parts: InvokeParts): Stage<Ready, Invoked> {
     const late = new AbortController()
     const reach = parts.reach({ ...call, signal: AbortSignal.any([call.signal, late.signal]) }, call.region)
     const ended = await attempt(parts, call, reach.context, late)
-    const after = ended.kind === 'pass' ? halted(parts, call) : undefined
-    const verdict = after?.kind === 'refuse' ? ({ kind: 'fail', refusal: after.refusal } as const) : ended
-    return withDeparted(verdict, reach.departed())
+    return withDeparted(afterwards(parts, call, ended), reach.departed())
   }
+}
+
+/** A result that arrives after the kill is withheld. A call that was never sent was perhaps kept back by a switch: that says why. */
+function afterwards(parts: InvokeParts, call: Ready, ended: Verdict<Invoked>): Verdict<Invoked> {
+  const unsent = ended.kind === 'fail' && ended.refusal.denied.code === 'upstream_unavailable'
+  const after = unsent || ended.kind === 'pass' ? halted(parts, call) : undefined
+  if (after?.kind !== 'refuse') return ended
+  return unsent ? after : { kind: 'fail', refusal: after.refusal }
 }
 
 /** Checked here once more, because from here on something happens: nothing unjudged, and no effect without its intent. */

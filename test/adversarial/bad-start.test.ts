@@ -68,6 +68,19 @@ describe('a certificate', () => {
   })
 })
 
+describe('an issuer', () => {
+  it.each(['development', 'production'])('whose keys are not there stops the start in %s', async (mode) => {
+    const auth = 'auth: { issuers: [{ issuer: https://id.example, jwks: gone.json }] }'
+    const [line] = await refused(
+      '--config',
+      config(`mode: ${mode}\n${auth}\nadmin: { token: file:none }\n`),
+      '--data',
+      directory(),
+    )
+    expect(line).toMatch(/gone\.json|none/)
+  })
+})
+
 describe('a configuration that is wrong', () => {
   it.each([
     ['is no YAML', 'mode: [development\nlisten: {', /sluicegate\.yaml:[12]: /],

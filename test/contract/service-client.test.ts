@@ -106,6 +106,16 @@ describe('the service client', () => {
     ])
   })
 
+  it('sends nothing once a switch stops the call, however long ago it was allowed', async () => {
+    const { client, service } = await joined({ failNext: 1 })
+    await expect(client(context({ stopped: () => arrived(service) > 0 }))(read)).rejects.toMatchObject({
+      code: 'upstream_unavailable',
+    })
+    expect(arrived(service)).toBe(1)
+    await expect(client(context({ stopped: () => true }))(write)).rejects.toMatchObject({ failure: 'stopped' })
+    expect(arrived(service)).toBe(1)
+  })
+
   it('refuses a region or a service it does not know, without a connection', async () => {
     const { client, service } = await joined()
     for (const region of ['eu-west', 'toString', '__proto__']) {

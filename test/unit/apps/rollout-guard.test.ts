@@ -182,6 +182,26 @@ describe('the rollout guard', () => {
     expect([steps.at(-1), service.pct]).toEqual(['switched off', 50])
   })
 
+  it('ends a rollback that does not succeed when the guard is switched off', async () => {
+    let on = true
+    let broken = false
+    const append = async (entry: EvidenceEntry) => {
+      if (broken && entry.type === 'call.intent') throw new Error('no log')
+      return aReceipt
+    }
+    const { set, guard, service, steps, alerts } = await bench({
+      rule: () => (on ? rule : undefined),
+      log: { append },
+    })
+    await set(50)
+    broken = true
+    service.errors = 500
+    await until(() => alerts.length > 0, 'an alert')
+    on = false
+    await until(() => guard.watches().length === 0, 'the end of the watch')
+    expect([steps.at(-1), service.pct]).toEqual(['switched off', 50])
+  })
+
   it('is closed at once though a sink is silent, and the next process finds the watch', async () => {
     const { set, service, guard, store, steps } = await bench({ tell: () => new Promise(() => undefined) })
     await set(50)

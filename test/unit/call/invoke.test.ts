@@ -62,6 +62,19 @@ describe('invoke', () => {
     expect(JSON.stringify(verdict)).not.toContain('secret')
   })
 
+  it('ends a call that was never sent as the switch says that kept it back, so that its key is free', async () => {
+    let dead = false
+    const unsent = new UpstreamError('upstream_unavailable', 'stopped', 'Nothing was sent to the service.')
+    const invoke = async () => {
+      dead = true
+      throw unsent
+    }
+    const { run, enforced } = bench(() => (dead ? killed : undefined))
+    const verdict = await run(ready(aTool({ effect: 'write', invoke })))
+    expect(verdict).toMatchObject({ kind: 'refuse', refusal: { denied: { code: 'session_killed' } } })
+    expect(enforced).toHaveBeenCalledOnce()
+  })
+
   it.each([
     ['read', 'upstream_unavailable'],
     ['write', 'outcome_unknown'],
