@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import type { Denied } from '../../src/call/outcome.ts'
 import { adviceBench, newKey, type AdviceBench } from '../support/advice.ts'
 import { openTestGateway, recordsIn, type Seen } from '../support/gateway.ts'
@@ -57,6 +57,35 @@ describe('A service that is down, seen from the gateway', () => {
     expect(closed.map(({ ext }) => ext)).toEqual([
       { server: 'flags/us-east', state: 'closed', why: 'a probe succeeded' },
     ])
+  })
+})
+
+describe('A write that waits its turn', () => {
+  it('is not sent when a switch is pulled meanwhile, ends as the switch says, and leaves its key free', async () => {
+    const intents = async () => (await bench.gate.records()).filter(({ type }) => type === 'call.intent').length
+    const before = await intents()
+    const puts: string[] = []
+    const first = Promise.withResolvers<void>()
+    const go = Promise.withResolvers<void>()
+    bench.faults.slowAfter = (request) => {
+      if (!request.startsWith('PUT ')) return undefined
+      puts.push(request)
+      first.resolve()
+      return go.promise
+    }
+    const flag = { name: 'contended', env: 'staging' }
+    const second = { ...flag, rolloutPct: 60, idemKey: newKey() }
+    const sent = bench.call('flag.set', { ...flag, rolloutPct: 50, idemKey: newKey() })
+    await first.promise
+    const waiting = bench.call('flag.set', second)
+    await vi.waitFor(async () => expect(await intents()).toBe(before + 2))
+    const release = await bench.engage('read-only', 'all')
+    go.resolve()
+    expect([(await waiting).ended, puts]).toEqual(['read_only', ['PUT /flags/contended/staging']])
+    await sent
+    await release()
+    expect((await bench.call('flag.set', second)).ended).toBe('ok')
+    delete bench.faults.slowAfter
   })
 })
 

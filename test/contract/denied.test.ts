@@ -181,7 +181,7 @@ const cases: Readonly<Record<Code, Case>> = {
   },
   loop_stopped: {
     async refused() {
-      for (let n = 0; n < 1; n += 1) await bench.call('orders.export', { to: '' }, who('agent:stubborn'))
+      await bench.call('orders.export', { to: '' }, who('agent:stubborn'))
       return bench.call('orders.export', { to: '' }, who('agent:stubborn'))
     },
     async follow(denied) {
