@@ -61,6 +61,8 @@ export function reloads(parts: ReloadsParts): Reloads {
   let asked = false
 
   async function attempt(wasAsked: boolean): Promise<Reloaded> {
+    // The files may be put back before anybody looks: then they stand as they were last told, and are not what is in force.
+    if (wasAsked) watching.forget()
     const loaded = parts.reread()
     places = [...new Set([...loaded.places, ...inForce.places])]
     const round = parts.kept.round()

@@ -58,11 +58,17 @@ export interface WatchOptions {
   readonly fault: (error: unknown) => void
 }
 
+export interface Watching {
+  /** What was told is no longer what counts, because somebody else has read the files: what stands there is news again. */
+  forget(): void
+  close(): Promise<void>
+}
+
 /**
  * Looks at files until it is closed. Bytes count, not times: a file that is touched is no news, and one that is being
  * written is none until it holds still. What stands there at the first look is news too, once.
  */
-export function watchFiles({ places, everyMs, changed, fault }: WatchOptions): { close(): Promise<void> } {
+export function watchFiles({ places, everyMs, changed, fault }: WatchOptions): Watching {
   const closing = new AbortController()
   let before: string | undefined
   let told: string | undefined
@@ -85,6 +91,9 @@ export function watchFiles({ places, everyMs, changed, fault }: WatchOptions): {
 
   const running = run()
   return {
+    forget() {
+      told = undefined
+    },
     async close() {
       closing.abort()
       await running

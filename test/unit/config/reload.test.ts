@@ -11,7 +11,11 @@ beforeEach(() => (folder = mkdtempSync(join(tmpdir(), 'sluicegate-watch-'))))
 afterEach(() => rmSync(folder, { recursive: true, force: true }))
 
 /** Looks so many times, with something done before each look, and gives the looks after which a change was told. */
-async function looks(many: number, places: readonly string[], before: (look: number) => void): Promise<number[]> {
+async function looks(
+  many: number,
+  places: readonly string[],
+  before: (look: number, forget: () => void) => void,
+): Promise<number[]> {
   const told: number[] = []
   const faults: unknown[] = []
   let look = 0
@@ -20,7 +24,7 @@ async function looks(many: number, places: readonly string[], before: (look: num
     everyMs: 1,
     places() {
       if (look === many) over.resolve()
-      else before(++look)
+      else before(++look, () => watching.forget())
       return places
     },
     changed: async () => void told.push(look),
@@ -51,6 +55,11 @@ describe('a file that is watched', () => {
   it('is no news when it is touched, or written as it was', async () => {
     const again = (look: number) => (look === 1 || look === 5 ? write('a') : look === 9 && utimesSync(file(), 1, 1))
     expect(await looks(14, [file()], again)).toEqual([2])
+  })
+
+  it('is news as it stands when others have read it meanwhile', async () => {
+    const read = (look: number, forget: () => void) => (look === 1 ? write('a') : look === 6 && forget())
+    expect(await looks(12, [file()], read)).toEqual([2, 6])
   })
 
   it('is news when it comes and when it goes', async () => {
