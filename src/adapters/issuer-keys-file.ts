@@ -1,7 +1,8 @@
-import { readFile, stat } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { keySet } from '../identity/keyset.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Algorithm, IssuerKeys } from '../ports/issuer-keys.ts'
+import { fileMark } from './file-mark.ts'
 
 export interface IssuerKeysFileOptions {
   /** A JSON Web Key Set (RFC 7517). */
@@ -69,9 +70,8 @@ function parsed(file: string, text: string, algorithms: readonly Algorithm[]): I
   }
 }
 
-async function markOf(file: string): Promise<string> {
-  const found = await stat(file, { bigint: true }).catch((error: Error) => unreadable(file, error))
-  return `${found.ino} ${found.ctimeNs} ${found.mtimeNs} ${found.size}`
+function markOf(file: string): Promise<string> {
+  return fileMark(file).catch((error: Error) => unreadable(file, error))
 }
 
 function textOf(file: string): Promise<string> {

@@ -1,6 +1,7 @@
 import { closeSync, constants, fstatSync, openSync, readSync, statSync, type BigIntStats } from 'node:fs'
 import type { Clock } from '../ports/clock.ts'
 import { SecretUnavailable, type Secret } from '../ports/secret.ts'
+import { markOf } from './file-mark.ts'
 
 export interface FileSecretOptions {
   /** Key in configuration. */
@@ -87,7 +88,7 @@ type Seen = Held | { readonly kind: 'empty' | 'unfit'; readonly mark: string; re
 
 /** What is there now; `before` itself when nothing changed. Never throws. */
 function look(options: FileSecretOptions, before?: Seen): Seen {
-  const mark = markOf(options.path)
+  const mark = markAt(options.path)
   if (mark === before?.mark) return before
   try {
     return opened(options)
@@ -96,16 +97,13 @@ function look(options: FileSecretOptions, before?: Seen): Seen {
   }
 }
 
-function markOf(path: string): string {
+function markAt(path: string): string {
   try {
-    return markFrom(statSync(path, { bigint: true }))
+    return markOf(statSync(path, { bigint: true }))
   } catch (error) {
     return (error as NodeJS.ErrnoException).code ?? 'gone'
   }
 }
-
-/** Changes whenever the file does: replaced (inode), written (times), cut (size), opened to others (mode). */
-const markFrom = ({ ino, ctimeNs, mtimeNs, size }: BigIntStats): string => `${ino} ${ctimeNs} ${mtimeNs} ${size}`
 
 /** Judges the very file it reads. O_NONBLOCK, because opening a pipe would wait for whoever writes to it. */
 function opened(options: FileSecretOptions): Seen {
@@ -114,7 +112,7 @@ function opened(options: FileSecretOptions): Seen {
     const found = fstatSync(descriptor, { bigint: true })
     refuseUnfit(options, found)
     const text = textOf(descriptor)
-    const mark = markFrom(found)
+    const mark = markOf(found)
     if (text === '') return { kind: 'empty', mark, error: emptyError(options) }
     if (!isSecretText(text)) throw new Unfit('does not hold one line of printable ASCII')
     return { kind: 'held', mark, value: text, madeMs: Number(found.mtimeMs) }

@@ -3,6 +3,7 @@ import type { Ending } from '../limits/breaker.ts'
 import type { Json } from '../ports/json.ts'
 import { UpstreamError, type ServiceReply, type ServiceRequest } from '../ports/tool.ts'
 import { messageLimits, parseStrict, type JsonLimits } from '../server/strict-json.ts'
+import { boundedBody } from './bounded-body.ts'
 import { endOf } from './outgoing-gate.ts'
 import { retryAfterOf } from './retry-after.ts'
 
@@ -85,7 +86,7 @@ async function judged(parts: AttemptParts, response: Dispatcher.ResponseData): P
     await response.body.dump({ limit: 16_384 })
     return failed(request, `http_${status}`)
   }
-  const bytes = await bounded(response.body, answerMax)
+  const bytes = await boundedBody(response.body, answerMax)
   if (bytes === undefined) return failed(request, 'answer_too_large')
   const body = parsed(bytes, answerMax)
   if (body === undefined && status < 400) return failed(request, 'not_json')
@@ -152,17 +153,6 @@ function codeOf(error: unknown): string {
 }
 
 const sentence = 'The service did not answer properly.'
-
-async function bounded(body: AsyncIterable<Uint8Array>, max: number): Promise<Uint8Array | undefined> {
-  const chunks: Uint8Array[] = []
-  let size = 0
-  for await (const chunk of body) {
-    size += chunk.length
-    if (size > max) return undefined
-    chunks.push(chunk)
-  }
-  return Buffer.concat(chunks)
-}
 
 /** Bigger than what agents may send, and as strict: what two readers could read differently is no answer. */
 const answerLimits: JsonLimits = {

@@ -1,7 +1,8 @@
-import { readFile, stat } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { parseDocument } from 'yaml'
 import { countsFor, ticketProblems, Tickets, type Ticket } from '../identity/ticket.ts'
 import type { TicketRegister } from '../ports/tickets.ts'
+import { fileMark } from './file-mark.ts'
 
 const fileBytesMax = 4 * 1024 * 1024
 
@@ -49,9 +50,7 @@ export async function ticketsFile(options: { readonly file: string }): Promise<T
 }
 
 async function load(file: string): Promise<readonly Ticket[]> {
-  const text = await readFile(file, 'utf8').catch((error: Error) => {
-    throw new Error(`The ticket register ${file} cannot be read: ${error.message}.`)
-  })
+  const text = await readFile(file, 'utf8').catch((error: Error) => unreadable(file, error))
   if (text.length > fileBytesMax) throw new Error(`The ticket register ${file} is larger than ${fileBytesMax} bytes.`)
   const document = parseDocument(text)
   const broken = document.errors[0]
@@ -65,10 +64,10 @@ function byName(tickets: readonly Ticket[]): ReadonlyMap<string, readonly Ticket
   return Map.groupBy(tickets, ({ ticket }) => ticket)
 }
 
-/** Changes whenever the file does: replaced (inode), written (time) or cut (size). */
-async function markOf(file: string): Promise<string> {
-  const found = await stat(file, { bigint: true }).catch((error: Error) => {
-    throw new Error(`The ticket register ${file} cannot be read: ${error.message}.`)
-  })
-  return `${found.ino} ${found.mtimeNs} ${found.size}`
+function markOf(file: string): Promise<string> {
+  return fileMark(file).catch((error: Error) => unreadable(file, error))
+}
+
+function unreadable(file: string, error: Error): never {
+  throw new Error(`The ticket register ${file} cannot be read: ${error.message}.`, { cause: error })
 }

@@ -1,10 +1,11 @@
-import { request, type Dispatcher } from 'undici'
+import { request } from 'undici'
 import { countsFor, ticketProblems, Tickets, type Ticket } from '../identity/ticket.ts'
 import type { Clock } from '../ports/clock.ts'
 import { isJsonObject } from '../ports/json.ts'
 import { SecretUnavailable, type Secret } from '../ports/secret.ts'
 import type { TicketRegister } from '../ports/tickets.ts'
 import { parseStrict } from '../server/strict-json.ts'
+import { boundedBody } from './bounded-body.ts'
 
 export interface HttpTicketsOptions {
   /** Where the register lists tickets; `?principal=` is added. Configuration vouches for it. */
@@ -103,7 +104,9 @@ async function fetched({ url, token }: HttpTicketsOptions, { tenant, subject }: 
     await reply.body.dump({ limit: 16_384 })
     throw new Unfit(`answered ${reply.statusCode}`)
   }
-  return ticketsIn(await bounded(reply.body))
+  const bytes = await boundedBody(reply.body, answerBytesMax)
+  if (bytes === undefined) throw new Unfit(`answered with more than ${answerBytesMax} bytes`)
+  return ticketsIn(bytes)
 }
 
 function ticketsIn(bytes: Uint8Array): readonly Ticket[] {
@@ -113,17 +116,6 @@ function ticketsIn(bytes: Uint8Array): readonly Ticket[] {
   const tickets = Tickets.safeParse(list)
   if (tickets.success) return tickets.data
   throw new Unfit(`lists what is no ticket (${ticketProblems(tickets.error).slice(0, 200)})`)
-}
-
-async function bounded(body: Dispatcher.ResponseData['body']): Promise<Uint8Array> {
-  const chunks: Uint8Array[] = []
-  let sizeBytes = 0
-  for await (const chunk of body as AsyncIterable<Uint8Array>) {
-    sizeBytes += chunk.length
-    if (sizeBytes > answerBytesMax) throw new Unfit(`answered with more than ${answerBytesMax} bytes`)
-    chunks.push(chunk)
-  }
-  return Buffer.concat(chunks)
 }
 
 function reasonOf(error: unknown): string {

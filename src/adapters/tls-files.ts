@@ -3,6 +3,7 @@ import { readFile, stat } from 'node:fs/promises'
 import { basename } from 'node:path'
 import type { SecureContextOptions } from 'node:tls'
 import type { Clock } from '../ports/clock.ts'
+import { fileMark } from './file-mark.ts'
 import { certificateFacts, certificateLimits, type CertificateFacts } from './tls-certificate.ts'
 import { judgePair, type PairTexts } from './tls-pair.ts'
 import { rehearse } from './tls-rehearsal.ts'
@@ -237,9 +238,7 @@ async function textsOf(files: TlsFiles, strictKey: boolean): Promise<{ texts: Pa
 async function marksOf(files: TlsFiles): Promise<string> {
   const marks = kinds.map(async (kind) => {
     const file = files[kind]
-    if (file === undefined) return ''
-    const found = await stat(file, { bigint: true }).catch(() => undefined)
-    return found ? `${found.ino} ${found.ctimeNs} ${found.mtimeNs} ${found.size}` : 'gone'
+    return file === undefined ? '' : fileMark(file).catch(() => 'gone')
   })
   return (await Promise.all(marks)).join('|')
 }

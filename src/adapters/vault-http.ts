@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { Agent, request as send } from 'undici'
 import { isJsonObject, type JsonObject } from '../ports/json.ts'
 import { parseStrict } from '../server/strict-json.ts'
+import { boundedBody } from './bounded-body.ts'
 
 export interface VaultHttpOptions {
   /** Scheme, host and port. Only this origin is ever asked; redirects are not followed. */
@@ -69,7 +70,8 @@ export function vaultHttp({ url, namespace, ca, timeoutMs = timeoutDefaultMs }: 
       },
       ...(body && { body: JSON.stringify(body) }),
     })
-    const bytes = await bounded(response.body)
+    const bytes = await boundedBody(response.body, answerMax)
+    if (bytes === undefined) throw new VaultError('silent', `its answer is larger than ${answerMax} bytes`)
     return judged(response.statusCode, bytes)
   }
 
@@ -93,18 +95,7 @@ function certificates(file: string): string {
   }
 }
 
-async function bounded(body: AsyncIterable<Uint8Array>): Promise<Buffer> {
-  const pieces: Uint8Array[] = []
-  let size = 0
-  for await (const piece of body) {
-    size += piece.length
-    if (size > answerMax) throw new VaultError('silent', `its answer is larger than ${answerMax} bytes`)
-    pieces.push(piece)
-  }
-  return Buffer.concat(pieces)
-}
-
-function judged(status: number, bytes: Buffer): JsonObject {
+function judged(status: number, bytes: Uint8Array): JsonObject {
   if (status === 204) return {}
   if (status === 404) throw new VaultError('gone', 'there is nothing at that path')
   if (status === 400 || status === 403) throw new VaultError('no', `it refuses us (${status})`)

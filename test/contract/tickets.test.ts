@@ -13,6 +13,7 @@ import { startService } from '../../src/demo/service/start.ts'
 import { tenants } from '../../src/demo/service/tenants.ts'
 import type { TicketRegister } from '../../src/ports/tickets.ts'
 import { testClock } from '../support/clock.ts'
+import { rewriteUnseen, writeDated } from '../support/file-times.ts'
 import { openTestGateway } from '../support/gateway.ts'
 
 const folder = mkdtempSync(path.join(tmpdir(), 'sluicegate-tickets-'))
@@ -179,6 +180,15 @@ describe('the register in a file', () => {
     ['no list', 'ticket: CHG-1\n', /the list/],
   ])('is refused at the start for %s', async (_what, text, message) => {
     await expect(ticketsFile({ file: written(text) })).rejects.toThrow(message)
+  })
+
+  it('forgets a ticket that is withdrawn in place, though its file keeps its size and time', async () => {
+    const file = path.join(folder, 'kept-times.yaml')
+    writeDated(file, stringify([entry()]))
+    const register = await ticketsFile({ file })
+    expect(await register.find('CHG-1', who, 'flag.set', now)).toBe('CHG-1')
+    rewriteUnseen(file, stringify([entry({ state: 'rejected' })]))
+    expect(await register.find('CHG-1', who, 'flag.set', now)).toBeUndefined()
   })
 
   it('is refused at the start when it is not there', async () => {
