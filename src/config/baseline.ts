@@ -19,13 +19,14 @@ export function readBaseline(config: Config, own: At) {
   if (!parsed.success) return { ...none, problems: [...explain(parsed.error, source.file, document)] }
   const at = (where: Path, message: string): Problem => problemAt(document, source.file, where, message)
   const strict = config.mode === 'production'
-  const unmet = withoutMtls(config, parsed.data, at)
+  const unmet = [...withoutMtls(config, parsed.data, at), ...manyUses(config, parsed.data, at)]
   return {
     config: withBaseline(config, parsed.data),
     problems: strict ? unmet : [],
     warnings: [
       ...(strict ? [] : unmet),
       ...servicesWithoutMtls(config, parsed.data, at),
+      ...madeStrict(config, parsed.data, at),
       ...notMet(config, parsed.data, at),
     ],
     sources: [source],
@@ -42,6 +43,7 @@ function withBaseline(config: Config, { auth, transport, secrets }: Baseline): C
     auth: {
       ...config.auth,
       maxTtlSeconds: Math.min(config.auth.maxTtlSeconds, auth?.max_ttl_seconds ?? Infinity),
+      ...(isMadeStrict(config, auth) && { replay: 'strict' as const }),
     },
     secrets: {
       ...config.secrets,
@@ -89,14 +91,32 @@ function servicesWithoutMtls({ services }: Config, { transport }: Baseline, at: 
   ]
 }
 
-/** What the baseline asks for and this version does not do yet: told, so that nobody takes it for done. */
-function notMet(config: Config, { auth, secrets }: Baseline, at: At): Problem[] {
-  const replay = 'Single use of tokens is not in this version: one may be shown again until it expires.'
-  const elsewhere = config.secrets.provider === 'file' || secrets?.provider === 'KMS'
-  const provider =
+/** A window in which no token is shown twice asks for single use. Where nobody wrote otherwise, production has it. */
+function isMadeStrict({ mode, auth: own }: Config, auth: Baseline['auth']): boolean {
+  return auth?.replay_window_minutes !== undefined && own.replay === undefined && mode === 'production'
+}
+
+/** It changes what every client has to do, so nobody should have to find out. */
+function madeStrict(config: Config, { auth }: Baseline, at: At): Problem[] {
+  if (!isMadeStrict(config, auth)) return []
+  const message = 'Tokens are for one request here, as this asks: auth.replay is strict. Write auth.replay: strict in the configuration to say so.' // prettier-ignore
+  return [at(['auth', 'replay_window_minutes'], message)]
+}
+
+/** Single use that nobody has must not look as if somebody had. A window of any length is kept: a token's name is remembered until it has ended. */
+function manyUses(config: Config, { auth }: Baseline, at: At): Problem[] {
+  const { replay } = config.auth
+  if (auth?.replay_window_minutes === undefined || replay === 'strict' || isMadeStrict(config, auth)) return []
+  const now = replay === undefined ? 'Development' : `auth.replay: ${replay}`
+  const message = `${now} lets one sender show a token again; this asks for single use: write auth.replay: strict.`
+  return [at(['auth', 'replay_window_minutes'], message)]
+}
+
+/** Where secrets come from is for the operator to arrange: told, so that nobody takes it for done. */
+function notMet({ secrets: { provider } }: Config, { secrets }: Baseline, at: At): Problem[] {
+  const elsewhere = provider === 'file' || secrets?.provider === 'KMS'
+  if (secrets?.provider === undefined || !elsewhere) return []
+  const message =
     'Secrets come from another place here: set secrets.provider to vault, or let an agent of the provider write the files.'
-  return [
-    ...(auth?.replay_window_minutes === undefined ? [] : [at(['auth', 'replay_window_minutes'], replay)]),
-    ...(secrets?.provider === undefined || !elsewhere ? [] : [at(['secrets', 'provider'], provider)]),
-  ]
+  return [at(['secrets', 'provider'], message)]
 }

@@ -278,11 +278,50 @@ describe('a baseline', () => {
   const load = (baseline: string, more = '') =>
     loadConfig(files({ 'sluicegate.yaml': `${production}${more}baseline: base.yaml\n`, 'base.yaml': baseline }))
 
-  it('counts where it is the stricter, and says what is not done yet', () => {
+  it('counts where it is the stricter, and says what that changes and what is left to do', () => {
     const { config, problems, warnings } = load(stricter)
     expect(problems).toEqual([])
-    expect(config?.auth).toMatchObject({ maxTtlSeconds: 300 })
+    expect(config?.auth).toMatchObject({ maxTtlSeconds: 300, replay: 'strict' })
     expect(warnings.map(({ path }) => path)).toEqual(['auth.replay_window_minutes', 'secrets.provider'])
+    expect(warnings[0]?.message).toContain('auth.replay is strict')
+  })
+
+  describe('that asks for single use of tokens', () => {
+    const told = ({ problems, warnings }: ReturnType<typeof load>) =>
+      [problems, warnings].map((all) => all.filter(({ path }) => path.startsWith('auth')))
+    const auth = (text: string) => production.replace('auth:\n', `auth:\n  ${text}\n`)
+    const loadWith = (text: string) =>
+      loadConfig(files({ 'sluicegate.yaml': `${text}baseline: base.yaml\n`, 'base.yaml': document }))
+
+    it('has nothing to say about auth.replay: strict', () => {
+      const loaded = loadWith(auth('replay: strict'))
+      expect(told(loaded)).toEqual([[], []])
+      expect(loaded.config?.auth.replay).toBe('strict')
+    })
+
+    it('is refused with auth.replay: bound, at its own line', () => {
+      const loaded = loadWith(auth('replay: bound'))
+      const line = document.split('\n').findIndex((text) => text.includes('replay_window_minutes')) + 1
+      const message = expect.stringMatching(/single use: write auth\.replay: strict\.$/) as string
+      expect(told(loaded)).toMatchObject([[{ line, path: 'auth.replay_window_minutes', message }], []])
+      expect(loaded.problems[0]?.file).toMatch(/base\.yaml$/)
+      expect(loaded.config).toBeUndefined()
+    })
+
+    it.each(['mode: development\n', 'mode: development\nauth: { replay: bound }\n'])(
+      'is told, and not refused, in development: %j',
+      (text) => {
+        const loaded = loadWith(text)
+        expect(told(loaded).map((all) => all.length)).toEqual([0, 1])
+        expect(loaded.config?.auth.replay).not.toBe('strict')
+      },
+    )
+
+    it('is the only one that makes it so', () => {
+      const lax = document.replace(/.*replay_window_minutes.*\n/, '')
+      expect(load(lax).config?.auth.replay).toBeUndefined()
+      expect(load(lax).warnings.map(({ path }) => path)).toEqual(['secrets.provider'])
+    })
   })
 
   it('is not met beyond loopback without client certificates', () => {
