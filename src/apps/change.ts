@@ -1,7 +1,7 @@
 import { basename } from 'node:path'
 import type { EvidenceEntry } from '../evidence/record.ts'
 import type { Clock } from '../ports/clock.ts'
-import type { EvidenceLog } from '../ports/evidence-log.ts'
+import type { EvidenceLog, Receipt } from '../ports/evidence-log.ts'
 import type { JsonObject } from '../ports/json.ts'
 import type { Meters } from '../telemetry/metrics.ts'
 import { ownAlert } from './alerting.ts'
@@ -31,8 +31,10 @@ export interface Changes {
   change(next: GatewayOptions): Promise<void>
   /** What was read again is what is in force. */
   unchanged(): void
-  /** Evidence, an alert and a line for operators: a change was refused and the old configuration is in force. Never rejects. */
-  refused(change: RefusedChange): Promise<void>
+  /** Evidence, an alert and a line for operators: a change was refused and the old configuration is in force. As `record`. */
+  refused(change: RefusedChange): Promise<boolean>
+  /** The evidence alone, where it could not be written before. Never rejects: false when it is not written now, either. */
+  record(change: RefusedChange): Promise<boolean>
 }
 
 export interface ChangesParts {
@@ -51,6 +53,8 @@ export function changes(parts: ChangesParts): Changes {
   const unwritten = (error: unknown): undefined => {
     parts.fault(error)
   }
+  const write = ({ digest, problems }: RefusedChange): Promise<Receipt | undefined> =>
+    log.append(refusedEntry(service.options().configDigest, digest, problems)).catch(unwritten)
   /** It is in force: what fails from here on must not look as if it were not. */
   function changed(before: GatewayOptions, next: GatewayOptions): void {
     try {
@@ -69,7 +73,7 @@ export function changes(parts: ChangesParts): Changes {
       const before = service.options()
       const built = service.build(next)
       const judgeByNewRules = detector.prepare(next.detector)
-      for (const entry of changeEntries(before, next)) await log.append(entry)
+      await appendTogether(log, changeEntries(before, next))
       // Nothing is awaited in between: no call and no record sees one without the other.
       judgeByNewRules()
       service.swap(built)
@@ -79,11 +83,12 @@ export function changes(parts: ChangesParts): Changes {
       meters.reload('unchanged')
       report({ level: 'info', config: 'unchanged', digest: service.options().configDigest })
     },
-    async refused({ digest, problems }) {
+    async refused(change) {
+      const { digest, problems } = change
       const inForce = service.options().configDigest
       meters.reload('refused')
       report({ level: 'error', config: 'refused', problems, digest, inForce })
-      const receipt = await log.append(refusedEntry(inForce, digest, problems)).catch(unwritten)
+      const receipt = await write(change)
       const alert = ownAlert({
         rule: 'config_refused',
         title: 'A changed configuration was refused',
@@ -96,8 +101,19 @@ export function changes(parts: ChangesParts): Changes {
         atMs: clock.nowMs(),
       })
       void detector.tell(alert)
+      return receipt !== undefined
     },
+    record: async (change) => (await write(change)) !== undefined,
   }
+}
+
+/**
+ * Asks for all of them in one turn, so that one flush takes them. The last one makes the others count: where the process dies
+ * in between they stand for nothing, and where one cannot be written this rejects, once it is known what became of the rest.
+ */
+async function appendTogether(log: EvidenceLog, entries: readonly EvidenceEntry[]): Promise<void> {
+  const appended = await Promise.allSettled(entries.map((entry) => log.append(entry)))
+  for (const one of appended) if (one.status === 'rejected') throw one.reason
 }
 
 /** Most problems whose place is written down; the count says how many there were. */

@@ -11,12 +11,16 @@ export function loadEntries(options: GatewayOptions): readonly EvidenceEntry[] {
   return [configEntry(options), policyEntry(options), catalogEntry(options)]
 }
 
-/** What a reload puts in force: of policy and catalog what is new, and last the configuration, which makes the others count. */
+/**
+ * What a reload puts in force: of policy and catalog what is new, each with the digest of the configuration it belongs to, and
+ * last that configuration, which makes the others count.
+ */
 export function changeEntries(before: GatewayOptions, next: GatewayOptions): readonly EvidenceEntry[] {
-  const [policy, catalog] = [policyEntry(next), catalogEntry(next)]
+  const config = next.configDigest
+  const sameCatalog = JSON.stringify(catalogEntry(next)) === JSON.stringify(catalogEntry(before))
   return [
-    ...(next.policy.digest === before.policy.digest ? [] : [policy]),
-    ...(JSON.stringify(catalog) === JSON.stringify(catalogEntry(before)) ? [] : [catalog]),
+    ...(next.policy.digest === before.policy.digest ? [] : [policyEntry(next, { config })]),
+    ...(sameCatalog ? [] : [catalogEntry(next, { config })]),
     configEntry(next, { previous: before.configDigest, policy: next.policy.digest }),
   ]
 }
@@ -25,13 +29,13 @@ function configEntry({ configDigest, egress }: GatewayOptions, more: JsonObject 
   return { type: 'config.load', ext: { digest: configDigest, egressHosts: Object.keys(egress.hosts ?? {}), ...more } }
 }
 
-function policyEntry({ policy }: GatewayOptions): EvidenceEntry {
-  return { type: 'policy.load', ext: { digest: policy.digest, rules: policy.rulesCount } }
+function policyEntry({ policy }: GatewayOptions, more: JsonObject = {}): EvidenceEntry {
+  return { type: 'policy.load', ext: { digest: policy.digest, rules: policy.rulesCount, ...more } }
 }
 
-function catalogEntry({ catalog, detector }: GatewayOptions): EvidenceEntry {
+function catalogEntry({ catalog, detector }: GatewayOptions, more: JsonObject = {}): EvidenceEntry {
   const tools = catalog.list.map(({ definition }) => definition.name)
-  return { type: 'catalog.load', ext: { digest: catalog.digest, tools, detections: detector.rules.digest } }
+  return { type: 'catalog.load', ext: { digest: catalog.digest, tools, detections: detector.rules.digest, ...more } }
 }
 
 /** A credential showed scopes that this gateway has never seen this actor hold. */

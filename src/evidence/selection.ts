@@ -8,7 +8,7 @@ import type { EvidenceRecord } from './record.ts'
 const selectedMax = 250_000
 
 /** Records shown in every stream, because nothing else can be understood without them. */
-const context = marksOf('stream.', 'key.', 'policy.load"', 'catalog.load"', 'config.load"')
+const context = marksOf('stream.', 'key.', 'policy.load"', 'catalog.load"', 'config.load"', 'config.refused"')
 /** Alerts, and what switches did. */
 const orders = marksOf('alert"', 'kill.', 'switch.enforced"')
 

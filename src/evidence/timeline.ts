@@ -162,10 +162,16 @@ function tellOther(record: EvidenceRecord): Told | undefined {
   }
   if (type === 'rollout.watch') return tellRollout(record)
   const what = others[type]
-  const digest = textOf(ext)('digest')
-  return what === undefined
-    ? undefined
-    : { kind: 'system', who: '', what, why: digest === '' ? [] : [`digest ${digest.slice(0, 16)}`] }
+  return what === undefined ? undefined : { kind: 'system', who: '', what, why: loadFacts(textOf(ext)) }
+}
+
+/** A part of a changed configuration is in force once that is. */
+function loadFacts(text: (key: string) => string): readonly string[] {
+  const [digest, config] = [text('digest'), text('config')]
+  return [
+    ...(digest === '' ? [] : [`digest ${digest.slice(0, 16)}`]),
+    ...(config === '' ? [] : [`counts once configuration ${config.slice(0, 16)} is loaded`]),
+  ]
 }
 
 function tellRollout({ ext }: EvidenceRecord): Told {

@@ -5,7 +5,7 @@ import { writeBundle } from '../../../src/adapters/bundle-zip.ts'
 import type { ExportOptions } from '../../../src/apps/export.ts'
 import type { EvidenceEntry } from '../../../src/evidence/record.ts'
 import { alert, dataDirectory, kill, makeBundle, session, statementOf } from '../../support/bundles.ts'
-import { callEntry, startMs, streamName } from '../../support/log-mutator.ts'
+import { buildStream, callEntry, startMs, streamName, writeData } from '../../support/log-mutator.ts'
 
 const trace = traceOf(6)
 
@@ -44,6 +44,17 @@ describe('a bundle', () => {
     const { records } = await linesOf({ trace })
     expect(records.filter((record) => record.traceId === trace)).toHaveLength(2)
     expect(records).toHaveLength(3)
+  })
+
+  it('shows every change of configuration, and that one was refused', async () => {
+    const types = ['policy.load', 'config.load', 'config.refused']
+    const changed = (count: number) => ({ type: types[count] as string, ext: { digest: 'ab' } })
+    const { id, lines } = buildStream({
+      records: 20,
+      entry: (count) => (count < types.length ? changed(count) : callEntry(count)),
+    })
+    const { records } = await linesOf({ session }, writeData([{ id, segments: [lines] }]))
+    expect(records.map((record) => record.type).slice(0, 4)).toEqual(['stream.genesis', ...types])
   })
 
   it('shows an incident by the name of its alert: the session it accuses and the switch it pulled', async () => {

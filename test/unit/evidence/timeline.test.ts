@@ -61,6 +61,11 @@ describe('a moment', () => {
     ])
   })
 
+  it('says of a part of a changed configuration what it depends on', () => {
+    const [moment] = told({ type: 'policy.load', ext: { digest: 'ab'.repeat(32), config: 'cd'.repeat(32) } })
+    expect(moment?.why).toEqual(['digest abababababababab', 'counts once configuration cdcdcdcdcdcdcdcd is loaded'])
+  })
+
   it('stands in the order of time, and keeps the log’s own business out', () => {
     const records = [recordOf(call, 5), recordOf({ type: 'key.introduce', ext: {} }, 1), recordOf(call, 2)]
     expect(momentsOf(records).map(({ seq }) => seq)).toEqual([2, 5])
