@@ -70,7 +70,9 @@ async function attempt(fault?: Fault) {
   if (!changed) {
     const refused = { digest: 'two', problems: ['The log.'] }
     written = await made.refused(refused)
-    for (let tries = 0; !written && fault?.kind === 'error' && tries < 3; tries++) written = await made.record(refused)
+    // A disk that failed once takes what is written again.
+    const triesMax = fault?.kind === 'error' ? 3 : 0
+    for (let tries = 0; !written && tries < triesMax; tries++) written = await made.record(refused)
   }
   return { files, before, changed, written, inForce: () => inForce }
 }
@@ -94,7 +96,7 @@ describe('a change of configuration in evidence', () => {
       const { before, files: sound } = await attempt()
       let refused = 0
       for (let at = before + 1; at <= sound.count(); at++) {
-        const { files, changed, written, inForce } = await attempt({ kind, at, code: 'EIO' } as Fault)
+        const { files, changed, written, inForce } = await attempt({ kind, at, code: 'EIO' })
         expect(files.hit()).toBe(true)
         expect(inForce()).toBe(changed ? two : one)
         const records = await foundBy(files.afterKill())
