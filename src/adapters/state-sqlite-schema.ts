@@ -3,7 +3,7 @@ import path from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 
 /** Version of the schema below, kept in the file: how many of the steps it has been through. */
-const schemaVersion = 2
+const schemaVersion = 3
 
 /** How long a process waits for another one's write, milliseconds. */
 const busyTimeoutMs = 5000
@@ -41,8 +41,13 @@ const documentsSchema = `
   CREATE TRIGGER documents_out AFTER DELETE ON documents BEGIN UPDATE counts SET n = n - 1 WHERE name = 'documents'; END;
 `
 
+/** Files of the second version may hold this table already, with watches in it: it was made beside the schema then. */
+const watchesSchema = `
+  CREATE TABLE IF NOT EXISTS watches (id TEXT PRIMARY KEY, began_ms INTEGER NOT NULL, watch TEXT NOT NULL) STRICT, WITHOUT ROWID;
+`
+
 /** What each release added, oldest first. A file goes through the steps it has not seen. */
-const steps: readonly string[] = [schema, documentsSchema]
+const steps: readonly string[] = [schema, documentsSchema, watchesSchema]
 
 /** Opens the state file with the schema in force. Throws one sentence, with the remedy, when it cannot be used. */
 export function openStateDatabase(file: string): DatabaseSync {

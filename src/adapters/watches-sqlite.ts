@@ -4,10 +4,6 @@ import type { WatchStore } from '../ports/watch-store.ts'
 import { batches } from './sqlite-batch.ts'
 import { openStateDatabase } from './state-sqlite-schema.ts'
 
-const schema = `
-  CREATE TABLE IF NOT EXISTS watches (id TEXT PRIMARY KEY, began_ms INTEGER NOT NULL, watch TEXT NOT NULL) STRICT, WITHOUT ROWID;
-`
-
 const Tally = z.strictObject({ requests: z.number().min(0), errors: z.number().min(0) })
 
 const Kept: z.ZodType<Watch> = z.strictObject({
@@ -31,7 +27,6 @@ const Kept: z.ZodType<Watch> = z.strictObject({
 /** Watches in the state file, in a table of their own. Throws one sentence when the file cannot be used. */
 export function sqliteWatches({ file }: { readonly file: string }): WatchStore {
   const db = openStateDatabase(file)
-  db.exec(schema)
   const write = batches(db)
   const put = db.prepare('INSERT OR REPLACE INTO watches (id, began_ms, watch) VALUES (?, ?, ?)')
   const remove = db.prepare('DELETE FROM watches WHERE id = ?')

@@ -1,6 +1,7 @@
 import { join } from 'node:path'
+import { setTimeout as wait } from 'node:timers/promises'
 import type { Keys } from '../adapters/keys-file.ts'
-import { outgoingGate, type OutgoingGate } from '../adapters/outgoing-gate.ts'
+import { outgoingGate, type OutgoingGate, type Sleep } from '../adapters/outgoing-gate.ts'
 import type { ServiceClient } from '../adapters/service-http.ts'
 import { memoryWatches } from '../adapters/watches-memory.ts'
 import { sqliteWatches } from '../adapters/watches-sqlite.ts'
@@ -28,6 +29,9 @@ export interface OpenGuardParts {
   readonly inForce: () => GatewayOptions
 }
 
+/** A timer that keeps no process alive. */
+const unheld: Sleep = async (ms, signal) => wait(ms, undefined, { signal, ref: false })
+
 /** Opens the rollout guard beside the gateway's other state. It follows the configuration in force, also after a reload. */
 export async function openGuard(parts: OpenGuardParts): Promise<RolloutGuard> {
   const { options, clock, keys, log, meters, open, fault, inForce } = parts
@@ -51,6 +55,7 @@ export async function openGuard(parts: OpenGuardParts): Promise<RolloutGuard> {
     policyDigest: () => inForce().policy.digest,
     clean: (text) => scan.scan(text).count === 0,
     random: Math.random,
+    sleep: unheld,
     fault,
   })
   const close = async () => {

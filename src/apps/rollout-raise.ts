@@ -1,14 +1,24 @@
 import { randomUUID } from 'node:crypto'
-import { isRaise, isTooSteep, type GuardRule, type Place, type Sight, type Watch } from '../limits/rollout.ts'
+import {
+  isRaise,
+  isTooSteep,
+  mayGoUnwatched,
+  type GuardRule,
+  type Place,
+  type Sight,
+  type Watch,
+} from '../limits/rollout.ts'
 import type { Clock } from '../ports/clock.ts'
 import { ToolRefusal, UpstreamError, type Content, type Tool, type ToolResult } from '../ports/tool.ts'
+import { shareOfTenant, type Shortage } from './rollout-places.ts'
 
 /** What the guard holds of one flag, as a call to it sees that. Only one call or rollback of a flag is under way at a time. */
 export interface Ward {
   watched(place: Place): Watch | undefined
   /** What the service counted for a flag; undefined when nobody can tell. */
   look(place: Place, windowMs: number): Promise<Sight | undefined>
-  full(): boolean
+  /** Keeps a place for the flag until its watch begins or is forgotten; says why there is none. */
+  reserve(place: Place): Shortage | undefined
   /** Keeps a watch, durably, before its raise happens. It takes the place of the one before once the raise is known of. */
   prepare(watch: Watch): Promise<void>
   /** The raise happened, or may have: from now on the flag is looked at. */
@@ -55,8 +65,9 @@ async function changed(rule: GuardRule, ward: Ward, clock: Clock, change: Change
   if (now && isTooSteep(rule, place.env, now)) throw tooSteep(rule)
   if (now && !isRaise(rule, place.env, watched?.fromPct ?? now.rolloutPct, toPct)) return lower(ward, change, watched)
   if (now && watched?.confirmed && toPct === watched.toPct) return change.invoke()
-  if (now && (watched || !ward.full())) return raise(ward, change, watchOf(rule, clock, change, now, watched), watched)
-  if (rule.unwatched === 'refuse') throw cannotWatch(rule, now !== undefined)
+  const why = now ? ward.reserve(place) : 'blind'
+  if (now && why === undefined) return raise(ward, change, watchOf(rule, clock, change, now, watched), watched)
+  if (!mayGoUnwatched(rule, place.env, now !== undefined)) throw cannotWatch(rule, why)
   const result = await change.invoke()
   await ward.unwatched(watchOf(rule, clock, change, undefined, watched))
   return result
@@ -136,11 +147,15 @@ function tooSteep({ abovePct, firstStep: { heldMs } }: GuardRule): ToolRefusal {
   return refusal(`Denied: raise this flag to at most ${abovePct} % first${held}, then further.`)
 }
 
-function cannotWatch({ abovePct }: GuardRule, readable: boolean): ToolRefusal {
-  const why = readable
-    ? 'too many rollouts are watched just now'
-    : 'the flag service does not tell how the flag is doing now'
-  return refusal(`Denied: a raise above ${abovePct} % is watched, and ${why}. Nothing was changed; try again later.`)
+const shortages: Readonly<Record<Shortage | 'blind', string>> = {
+  blind: 'the flag service does not tell how the flag is doing now',
+  tenant: `${shareOfTenant} rollouts of this tenant are watched already, which is its share`,
+  all: 'too many rollouts are watched just now',
+}
+
+function cannotWatch({ abovePct }: GuardRule, why: Shortage | 'blind' = 'blind'): ToolRefusal {
+  const reason = shortages[why]
+  return refusal(`Denied: a raise above ${abovePct} % is watched, and ${reason}. Nothing was changed; try again later.`)
 }
 
 const refusal = (message: string): ToolRefusal => new ToolRefusal('policy_denied', message, 'rolloutPct')

@@ -153,3 +153,8 @@ function alertOf(watch: Watch, flag: string, { kind, why }: About, evidence: rea
 
 /** Why a flag is set back when nothing was seen of it. */
 export const blindWords = 'The flag service did not tell how the flag is doing for several looks in a row.'
+
+/** Why a raise goes unseen. */
+export const unwatchedWords =
+  'The flag service does not tell how its flags are doing, or too many are watched: nobody would see an error spike. ' +
+  'Later raises of this tenant are recorded without an alert.'

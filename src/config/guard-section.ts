@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { GuardRule } from '../limits/rollout.ts'
+import { healthSecondsMax, type GuardRule } from '../limits/rollout.ts'
 
 /** How raises of flags are watched: `tools.flag.set.guard`. */
 export interface GuardSection {
@@ -34,7 +34,14 @@ export const guardSection: z.ZodType<GuardSection> = z
     envs: z.array(z.enum(envs)).max(3).default(['staging', 'prod']),
     watchSeconds: seconds.min(0.1).default(600),
     pollSeconds: seconds.min(0.05).default(5),
-    windowSeconds: seconds.min(0.1).default(120),
+    windowSeconds: z
+      .number()
+      .min(0.1)
+      .max(
+        healthSecondsMax,
+        `must be at most ${healthSecondsMax}: services count their flags' errors over no longer time`,
+      )
+      .default(120),
     factor: z.number().min(1).max(1_000).default(2),
     errorRateMin: z.number().min(0).max(1).default(0.02),
     requestsMin: z.int().min(1).max(1_000_000).default(50),

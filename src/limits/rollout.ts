@@ -8,6 +8,9 @@ export interface Place {
   readonly env: string
 }
 
+/** Longest time a flag service is asked to count over, seconds. Every service that tells how flags are doing answers for as long. */
+export const healthSecondsMax = 3_600
+
 /** How raises of flags are watched. */
 export interface GuardRule extends SpikeRule {
   /** Up to this percentage nothing is watched. */
@@ -93,6 +96,11 @@ function unseen({ unreadableMax, whenBlind }: GuardRule, watch: Watch, over: boo
 /** True when a call would set a flag to more than its good value, above what may go unwatched. */
 export function isRaise(rule: GuardRule, env: string, fromPct: number, toPct: number): boolean {
   return rule.envs.includes(env) && toPct > rule.abovePct && toPct > fromPct
+}
+
+/** True when a raise may happen that nobody watches. Never where a small step comes first and nobody can see whether there was one. */
+export function mayGoUnwatched({ unwatched, firstStep }: GuardRule, env: string, seen: boolean): boolean {
+  return unwatched === 'allow' && (seen || !firstStep.envs.includes(env))
 }
 
 /** True when a flag must take a smaller step first: it stands at nothing, or has not stood at a small step for long enough. */

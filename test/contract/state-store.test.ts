@@ -244,7 +244,9 @@ describe('the sqlite state', () => {
     await before.spend('a', day, 7)
     await before.close()
     const database = new DatabaseSync(file)
-    database.exec("DROP TABLE documents; DELETE FROM counts WHERE name = 'documents'; PRAGMA user_version = 1")
+    database.exec(
+      "DROP TABLE watches; DROP TABLE documents; DELETE FROM counts WHERE name = 'documents'; PRAGMA user_version = 1",
+    )
     database.close()
     const after = sqliteState({ file })
     expect(await after.write('c', { id: 'd', document: {}, expiresMs: 10 }, 0, 0)).toBe(1)

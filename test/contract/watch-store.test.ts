@@ -51,6 +51,13 @@ describe.each(Object.entries(adapters))('WatchStore: %s', (_name, open) => {
   })
 })
 
+/** Somebody else's hand in the file. */
+function changed(file: string, sql: string): void {
+  const db = new DatabaseSync(file)
+  db.exec(sql)
+  db.close()
+}
+
 describe('watches in the state file', () => {
   it('are there for the next process, beside the state that others keep in the file', async () => {
     const file = newFile()
@@ -62,14 +69,47 @@ describe('watches in the state file', () => {
     await next.close()
   })
 
+  it.each([
+    ['first', "DROP TABLE watches; DROP TABLE documents; DELETE FROM counts WHERE name = 'documents'"],
+    ['second', 'DROP TABLE watches'],
+  ])('have a table in a file of the %s release, which keeps what it holds', async (release, older) => {
+    const file = newFile()
+    const before = sqliteState({ file })
+    await before.claim('key', 'body', 0)
+    await before.settle('key', { n: 1 }, 1_000)
+    await before.close()
+    const version = release === 'first' ? 1 : 2
+    changed(file, `${older}; PRAGMA user_version = ${version}`)
+    const [store, state] = [sqliteWatches({ file }), sqliteState({ file })]
+    await store.save(watch('a', 1))
+    expect(await store.list()).toEqual([watch('a', 1)])
+    expect(await state.claim('key', 'body', 1)).toEqual({ kind: 'done', answer: { n: 1 } })
+    await Promise.all([store.close(), state.close()])
+  })
+
+  it('are there after an update from a release that kept them beside the schema', async () => {
+    const file = newFile()
+    await sqliteState({ file }).close()
+    changed(
+      file,
+      `DROP TABLE watches; PRAGMA user_version = 2;
+       CREATE TABLE watches (id TEXT PRIMARY KEY, began_ms INTEGER NOT NULL, watch TEXT NOT NULL) STRICT, WITHOUT ROWID;
+       INSERT INTO watches VALUES ('a', 1, '${JSON.stringify(watch('a', 1))}')`,
+    )
+    const store = sqliteWatches({ file })
+    expect(await store.list()).toEqual([watch('a', 1)])
+    await store.close()
+    const db = new DatabaseSync(file)
+    expect(db.prepare('PRAGMA user_version').get()).toEqual({ user_version: 3 })
+    db.close()
+  })
+
   it('are refused when somebody wrote what is no watch: nobody can say which flag is not watched any more', async () => {
     const file = newFile()
     const store = sqliteWatches({ file })
     await store.save(watch('a', 1))
     await store.close()
-    const db = new DatabaseSync(file)
-    db.exec(`UPDATE watches SET watch = '{"id":"a"}'`)
-    db.close()
+    changed(file, `UPDATE watches SET watch = '{"id":"a"}'`)
     const next = sqliteWatches({ file })
     await expect(next.list()).rejects.toThrow(`${file} holds a watched rollout that cannot be read`)
     await next.close()

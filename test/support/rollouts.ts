@@ -34,7 +34,7 @@ export interface Bench extends AsyncDisposable {
   start(guard?: object): Promise<void>
 }
 
-const quick = { pollSeconds: 0.05, watchSeconds: 6, windowSeconds: 1, unreadableMax: 4 }
+const quick = { pollSeconds: 0.05, watchSeconds: 60, windowSeconds: 1, unreadableMax: 4 }
 
 /** Opens it all. `express` is the flag whose new code fails for 60 % of the requests once more than 10 % see it. */
 export async function rollouts(guard: object = {}): Promise<Bench> {

@@ -1,5 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite'
 import { z } from 'zod'
+import { healthSecondsMax } from '../../limits/rollout.ts'
 import type { Json } from '../../ports/json.ts'
 import { checked, ok, type Route } from './route.ts'
 import type { TrafficLog } from './traffic.ts'
@@ -16,7 +17,7 @@ const Window = z.strictObject({
     .string()
     .regex(/^\d{1,4}(\.\d{1,3})?$/)
     .transform(Number)
-    .pipe(z.number().min(0.001).max(3600))
+    .pipe(z.number().min(0.001).max(healthSecondsMax))
     .default(60),
 })
 

@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { setTimeout as after } from 'node:timers/promises'
 import { afterEach, describe, expect, it } from 'vitest'
 import { memoryWatches } from '../../../src/adapters/watches-memory.ts'
@@ -6,7 +7,7 @@ import { rolloutGuard, type RolloutGuard, type RolloutGuardParts } from '../../.
 import { guardRule } from '../../../src/config/guard-section.ts'
 import type { Alert } from '../../../src/detection/alert.ts'
 import type { EvidenceEntry } from '../../../src/evidence/record.ts'
-import type { Watch } from '../../../src/limits/rollout.ts'
+import type { GuardRule, Watch } from '../../../src/limits/rollout.ts'
 import { UpstreamError, type ServiceRequest, type Tool, type ToolContext } from '../../../src/ports/tool.ts'
 import { flagSet } from '../../../src/tools/flag-set.ts'
 import { aReceipt } from '../../support/calls.ts'
@@ -54,14 +55,15 @@ async function bench(more: Partial<RolloutGuardParts> = {}) {
     policyDigest: () => '',
     clean: () => true,
     random: () => 0.5,
+    sleep: async (ms, signal) => after(ms, undefined, { signal }),
     fault: () => undefined,
     ...more,
   })
   open = guard
   guard.resume()
-  const set = (pct: number, tool: Tool = flagSet, name = 'x') => {
-    const context = { ...aContext, service: call({} as ServiceContext) } as unknown as ToolContext
-    const guarded = guard.over(() => tool, rule)('flag.set') as Tool
+  const set = (pct: number, tool: Tool = flagSet, name = 'x', tenant = 'acme', own: GuardRule = rule) => {
+    const context = { ...aContext, tenant, service: call({} as ServiceContext) } as unknown as ToolContext
+    const guarded = guard.over(() => tool, own)('flag.set') as Tool
     return guarded.invoke({ name, env: 'prod', rolloutPct: pct }, context)
   }
   const puts = () => sent.filter(({ method }) => method === 'PUT').map(({ body }) => body)
@@ -202,6 +204,17 @@ describe('the rollout guard', () => {
     expect([steps.at(-1), service.pct]).toEqual(['switched off', 50])
   })
 
+  it('leaves a flag that nobody can see where it stands, when it is told to hold, and says so once', async () => {
+    const { set, guard, service, clock, steps, alerts } = await bench({ rule: () => ({ ...rule, whenBlind: 'hold' }) })
+    await set(50)
+    service.sees = false
+    await until(() => alerts.length > 0, 'an alert')
+    clock.advance(60_000)
+    await guard.settled()
+    expect([steps, service.pct]).toEqual([['begun', 'blind'], 50])
+    expect(alerts.map(({ title }) => title)).toEqual(['Rollout cannot be seen'])
+  })
+
   it('is closed at once though a sink is silent, and the next process finds the watch', async () => {
     const { set, service, guard, store, steps } = await bench({ tell: () => new Promise(() => undefined) })
     await set(50)
@@ -249,14 +262,95 @@ describe('the rollout guard', () => {
     expect(steps).toEqual(['begun', 'kept'])
   })
 
-  it('watches two hundred flags, and no raise beyond them goes unseen', async () => {
-    const { set, guard, service } = await bench({ rule: () => ({ ...rule, pollMs: 60_000 }) })
-    for (let flag = 0; flag < 200; flag++) {
-      service.pct = 10
-      await set(50, flagSet, `f${flag}`)
+  it('watches forty flags of one tenant, and the next of its raises keeps nobody else from raising', async () => {
+    const { raise, guard } = await crowded()
+    for (let flag = 0; flag < 40; flag++) expect(await raise(flag, 'acme')).toBe('raised')
+    expect(await raise(40, 'acme')).toBe(
+      'Denied: a raise above 10 % is watched, and 40 rollouts of this tenant are watched already, which is its share. Nothing was changed; try again later.',
+    )
+    expect(await raise(0, 'globex')).toBe('raised')
+    expect(guard.watches().filter(({ tenant }) => tenant === 'acme')).toHaveLength(40)
+  })
+
+  it('goes on watching a flag that is raised further when its tenant has its share, and has room again when one was lowered', async () => {
+    const { raise, set, guard } = await crowded()
+    for (let flag = 0; flag < 40; flag++) await raise(flag, 'acme')
+    expect(await raise(3, 'acme', 70)).toBe('raised')
+    await set(5, flagSet, 'f3')
+    expect(await raise(40, 'acme')).toBe('raised')
+    expect(guard.watches()).toHaveLength(40)
+  })
+
+  it('watches two hundred flags of all tenants together, and no raise beyond them goes unseen', async () => {
+    const { raise, guard } = await crowded()
+    for (let flag = 0; flag < 200; flag++) expect(await raise(flag, `t${Math.floor(flag / 40)}`)).toBe('raised')
+    expect(await raise(0, 'one-more')).toContain('too many rollouts are watched just now')
+    expect(guard.watches()).toHaveLength(200)
+  })
+
+  it('counts raises that are under way: of sixty at once a tenant gets its forty', async () => {
+    const { raise, guard } = await crowded()
+    const ended = await Promise.all(Array.from({ length: 60 }, (_, flag) => raise(flag, 'acme')))
+    expect(ended.filter((end) => end === 'raised')).toHaveLength(40)
+    expect(guard.watches()).toHaveLength(40)
+  })
+
+  it('gives the place back when a raise does not happen, or cannot be written down', async () => {
+    const memory = memoryWatches()
+    let full = false
+    const save = (watch: Watch) => (full ? Promise.reject(new Error('disk full')) : memory.save(watch))
+    const { raise, set } = await crowded({ store: { ...memory, save } })
+    const refused = new UpstreamError('upstream_unavailable', 'refused', '')
+    const unsent = ending(refused)
+    for (let flag = 0; flag < 50; flag++) await expect(set(50, unsent, `f${flag}`)).rejects.toBe(refused)
+    full = true
+    for (let flag = 0; flag < 50; flag++) expect(await raise(flag, 'acme')).toContain('cannot be watched')
+    full = false
+    expect(await raise(0, 'acme')).toBe('raised')
+  })
+
+  it('refuses a raise where a small step comes first and nobody can see whether there was one, also where unwatched raises may pass', async () => {
+    const { set, service, puts } = await bench()
+    const stepped = { ...rule, unwatched: 'allow', firstStep: { envs: ['prod'], heldMs: 0 } } as const
+    service.sees = false
+    await expect(set(50, flagSet, 'x', 'acme', stepped)).rejects.toMatchObject({
+      code: 'policy_denied',
+      message: expect.stringContaining('does not tell how the flag is doing') as string,
+    })
+    expect(puts()).toEqual([])
+    await set(10, flagSet, 'x', 'acme', stepped)
+    await set(50, flagSet, 'x', 'acme', { ...stepped, firstStep: { envs: ['staging'], heldMs: 0 } })
+    expect(puts()).toEqual([{ rolloutPct: 10 }, { rolloutPct: 50 }])
+  })
+
+  it('pauses between two looks, whatever it is told', async () => {
+    const pauses: number[] = []
+    const sleep = async (ms: number, signal: AbortSignal) => {
+      pauses.push(ms)
+      if (pauses.length > 20) await asleep(ms, signal)
     }
-    service.pct = 10
-    await expect(set(50, flagSet, 'one-too-many')).rejects.toThrow('too many rollouts are watched')
-    expect([guard.watches().length, service.pct]).toEqual([200, 10])
+    const { set } = await bench({ sleep, rule: () => ({ ...rule, pollMs: 0 }) })
+    await set(50)
+    await until(() => pauses.length > 20, 'twenty looks')
+    expect(Math.min(...pauses)).toBeGreaterThanOrEqual(5)
   })
 })
+
+/** Sleeps until the guard closes. */
+async function asleep(_ms: number, signal: AbortSignal): Promise<void> {
+  await once(signal, 'abort')
+  throw signal.reason
+}
+
+/** A guard that has not yet looked at anything, in front of a service in which every flag stands at 10 %. */
+async function crowded(more: Partial<RolloutGuardParts> = {}) {
+  const opened = await bench({ sleep: asleep, ...more })
+  const raise = async (flag: number, tenant: string, pct = 50) => {
+    opened.service.pct = 10
+    return opened.set(pct, flagSet, `f${flag}`, tenant).then(
+      () => 'raised',
+      (error: Error) => error.message,
+    )
+  }
+  return { ...opened, raise }
+}

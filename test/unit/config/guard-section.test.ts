@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { guardRule } from '../../../src/config/guard-section.ts'
 import { parseConfig } from '../../../src/config/load.ts'
+import { healthSecondsMax } from '../../../src/limits/rollout.ts'
+import { aService, get } from '../../support/demo-services.ts'
 
 const parse = (guard: string, mode = 'development', tool = 'flag.set') =>
   parseConfig(`mode: ${mode}\ntools: { ${tool}: { guard: ${guard} } }\n`, 'sluicegate.yaml')
@@ -41,6 +43,22 @@ describe('the rollout section', () => {
     ['{ firstStep: { envs: [prod], minutes: 5 } }', 'tools.flag.set.guard.firstStep.minutes'],
   ])('is refused with its path: %s', (guard, where) => {
     expect(parse(guard).problems.map(({ path }) => path.startsWith(where))).toEqual([true])
+  })
+
+  it('counts over no longer than a flag service is asked about, and the bundled one answers for as long', async () => {
+    expect(parse(`{ windowSeconds: ${healthSecondsMax} }`).problems).toEqual([])
+    expect(parse(`{ windowSeconds: ${healthSecondsMax + 1} }`).problems).toMatchObject([
+      {
+        path: 'tools.flag.set.guard.windowSeconds',
+        message: expect.stringContaining('must be at most 3600: services count') as string,
+      },
+    ])
+    const service = await aService('us-east')
+    const asked = async (seconds: number) =>
+      (await get(service, `/flags/x/prod/health?windowS=${seconds}`, 'acme')).status
+    const statuses = [await asked(healthSecondsMax), await asked(healthSecondsMax + 1)]
+    await service.close()
+    expect(statuses).toEqual([200, 400])
   })
 
   it('is refused for a tool that has no rollouts', () => {
