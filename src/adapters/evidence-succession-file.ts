@@ -19,7 +19,7 @@ export interface Succession {
   /** The stream that is written now. */
   stream(): string
   append(entry: EvidenceEntry): Promise<Receipt>
-  /** Why appends are refused, while they are. */
+  /** Why appends are refused, while they are. Whoever asks has another stream tried, where that is due. */
   problem(): string | undefined
   /** Closes the last stream with `stream.close`. Takes nothing from then on. */
   close(): Promise<void>
@@ -46,14 +46,18 @@ export function succession({ clock, reopenMs, open, first }: SuccessionOptions):
   function append(entry: EvidenceEntry): Promise<Receipt> {
     if (closed) return Promise.reject(new NotDurable('CLOSED', 'the log is closed.'))
     if (waiting === undefined && isSound()) return current.add(entry)
-    if (waiting === undefined && refusal !== undefined && clock.monoNs() < refusal.untilNs)
-      return Promise.reject(refusal.error)
+    if (waiting === undefined && refusal !== undefined && !isDue()) return Promise.reject(refusal.error)
     if (waiting !== undefined && waiting.length >= pendingMax)
       return Promise.reject(new NotDurable('BUSY', `${pendingMax} records already wait for a new stream.`))
     return new Promise((resolve, reject) => {
       waiting ??= beginChange()
       waiting.push({ entry, resolve, reject })
     })
+  }
+
+  /** Whether another stream may be tried now. */
+  function isDue(): boolean {
+    return !closed && (refusal === undefined || clock.monoNs() >= refusal.untilNs)
   }
 
   function isSound(): boolean {
@@ -103,7 +107,11 @@ export function succession({ clock, reopenMs, open, first }: SuccessionOptions):
   return {
     stream: () => current.id,
     append,
-    problem: () => (refusal?.error ?? current.failure())?.message,
+    problem() {
+      const why = (refusal?.error ?? current.failure())?.message
+      if (why !== undefined && isDue()) waiting ??= beginChange()
+      return why
+    },
     close,
   }
 }

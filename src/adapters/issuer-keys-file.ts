@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { keySet } from '../identity/keyset.ts'
 import type { Clock } from '../ports/clock.ts'
-import type { Algorithm, IssuerKeys } from '../ports/issuer-keys.ts'
+import type { Algorithm, IssuerKeys, KeysTrouble } from '../ports/issuer-keys.ts'
 import { fileMark } from './file-mark.ts'
 
 export interface IssuerKeysFileOptions {
@@ -27,6 +27,7 @@ export async function issuerKeysFile(options: IssuerKeysFileOptions): Promise<Is
   let mark = await markOf(file)
   let current = parsed(file, await textOf(file), algorithms)
   let lookedNs = clock.monoNs()
+  let trouble: KeysTrouble | undefined
 
   async function refresh(): Promise<void> {
     const seen = await markOf(file).catch((error: Error) => error)
@@ -43,15 +44,26 @@ export async function issuerKeysFile(options: IssuerKeysFileOptions): Promise<Is
       throw error
     })
     current = parsed(file, text, algorithms)
+    trouble = undefined
+  }
+
+  async function look(): Promise<void> {
+    if (clock.monoNs() - lookedNs < BigInt(lookEveryMs) * 1_000_000n) return
+    lookedNs = clock.monoNs()
+    await refresh().catch((error: Error) => {
+      trouble = { why: error.message, inForce: current !== none }
+      fault(error)
+    })
   }
 
   return {
     async keys(kid) {
-      if (clock.monoNs() - lookedNs >= BigInt(lookEveryMs) * 1_000_000n) {
-        lookedNs = clock.monoNs()
-        await refresh().catch(fault)
-      }
+      await look()
       return current.keys(kid)
+    },
+    trouble() {
+      void look()
+      return trouble
     },
   }
 }

@@ -1,7 +1,7 @@
 import { Agent, request } from 'undici'
 import { keySet } from '../identity/keyset.ts'
 import type { Clock } from '../ports/clock.ts'
-import type { Algorithm, IssuerKey, IssuerKeys } from '../ports/issuer-keys.ts'
+import type { Algorithm, IssuerKey, IssuerKeys, KeysTrouble } from '../ports/issuer-keys.ts'
 import { messageLimits, parseStrict } from '../server/strict-json.ts'
 
 export interface IssuerKeysUrlOptions {
@@ -20,7 +20,7 @@ export interface IssuerKeysUrlOptions {
 
 /** Keys of an issuer, fetched; none before the first fetch has ended well. */
 export interface FetchedIssuerKeys extends IssuerKeys {
-  problem(): string | undefined
+  trouble(): KeysTrouble | undefined
   /** Ends a fetch that is under way. */
   close(): Promise<void>
 }
@@ -91,16 +91,26 @@ export function issuerKeysUrl(options: IssuerKeysUrlOptions): FetchedIssuerKeys 
       else if (held && isOlder(held.freshNs)) void look()
       return inForce()
     },
-    problem() {
-      if (failure === undefined) return undefined
-      const then = inForce().length > 0 ? 'the last good ones are in use' : 'its tokens are refused'
-      return `The issuer keys at ${options.url} cannot be fetched (${failure}); ${then}.`
+    trouble() {
+      // A gateway that is not ready gets no call that would have them fetched.
+      if (held === undefined || isOlder(held.freshNs)) void look()
+      const { length } = inForce()
+      const why = whyTroubled(failure, held, length)
+      return why === undefined ? undefined : { why: `The issuer keys at ${options.url} ${why}.`, inForce: length > 0 }
     },
     async close() {
       closing.abort()
       await running
     },
   }
+}
+
+/** Keys that nobody has asked for in a long time are too old, and no trouble: whoever asks has them fetched. */
+function whyTroubled(failure: string | undefined, held: Fetched | undefined, inForce: number): string | undefined {
+  if (failure !== undefined)
+    return `cannot be fetched (${failure}); ${inForce > 0 ? 'the last good ones are in use' : 'its tokens are refused'}`
+  if (held === undefined) return 'have not come yet; its tokens are refused'
+  return held.keys.length === 0 ? 'are none; its tokens are refused' : undefined
 }
 
 /** One fetch, on a connection of its own that takes no part in any other traffic. */

@@ -4,14 +4,20 @@ import { countsFor, ticketProblems, Tickets, type Ticket } from '../identity/tic
 import type { TicketRegister } from '../ports/tickets.ts'
 import { fileMark } from './file-mark.ts'
 
+export interface FileTicketsOptions {
+  readonly file: string
+  /** Told when the file begins to be unusable, and when it is for another reason. */
+  readonly fault?: (error: Error) => void
+}
+
 const fileBytesMax = 4 * 1024 * 1024
 
 /**
  * A register of change tickets in a YAML list. The file is read again when it changes. Rejects when it cannot be read at
  * the start; later, as long as it is missing or malformed, no ticket counts: a withdrawn ticket must not live on.
  */
-export async function ticketsFile(options: { readonly file: string }): Promise<TicketRegister> {
-  const { file } = options
+export async function ticketsFile(options: FileTicketsOptions): Promise<TicketRegister> {
+  const { file, fault } = options
   let mark = await markOf(file)
   let tickets = byName(await load(file))
   let problem: string | undefined
@@ -27,11 +33,9 @@ export async function ticketsFile(options: { readonly file: string }): Promise<T
     try {
       await refresh()
     } catch (error) {
-      ;[mark, tickets, problem] = [
-        '',
-        new Map<string, readonly Ticket[]>(),
-        error instanceof Error ? error.message : String(error),
-      ]
+      const why = error instanceof Error ? error.message : String(error)
+      if (why !== problem) fault?.(new Error(why))
+      ;[mark, tickets, problem] = ['', new Map<string, readonly Ticket[]>(), why]
     }
     return tickets
   }

@@ -13,6 +13,8 @@ export interface HttpTicketsOptions {
   /** The gateway's own credential at the register. */
   readonly token: Pick<Secret, 'current'>
   readonly clock: Clock
+  /** Told when the register begins to fail, and when it fails for another reason. */
+  readonly fault?: (error: Error) => void
 }
 
 type Who = Parameters<TicketRegister['approvedFor']>[0]
@@ -37,7 +39,7 @@ interface Answer {
  * `{"tickets": […]}`. While it cannot be reached, is slow, or says what is no list of tickets, no ticket counts.
  */
 export function ticketsHttp(options: HttpTicketsOptions): TicketRegister {
-  const { clock } = options
+  const { clock, fault } = options
   const answers = new Map<string, Answer>()
   let problem: string | undefined
   const monoMs = (): number => Number(clock.monoNs() / 1_000_000n)
@@ -64,7 +66,9 @@ export function ticketsHttp(options: HttpTicketsOptions): TicketRegister {
       problem = undefined
       return tickets
     } catch (error) {
-      problem = `The ticket register ${new URL(options.url).origin} ${reasonOf(error)}; no ticket counts.`
+      const why = `The ticket register ${new URL(options.url).origin} ${reasonOf(error)}; no ticket counts.`
+      if (why !== problem) fault?.(new Error(why))
+      problem = why
       serveUntil(monoMs() + failureKeptMs)
       return []
     }

@@ -5,6 +5,7 @@ import type { Meters } from '../telemetry/metrics.ts'
 import type { EmbeddedDetector } from './detector.ts'
 import type { GrantDesk } from './grant-desk.ts'
 import type { GatewayOptions } from './options.ts'
+import { conditionLevels, conditions, saidOf } from './readiness.ts'
 import type { Switchboard } from './switchboard.ts'
 
 export interface AdminServiceParts {
@@ -19,16 +20,13 @@ export interface AdminServiceParts {
 /** Whoever holds the admin token; persons have names once they sign in. */
 const operator = { kind: 'operator', name: 'admin' } as const
 
-/** What the admin listener shows and does. */
+/** What the admin listener shows and does; its metrics show readiness from here on. */
 export function adminService({ options, log, switchboard, grants, meters, detector }: AdminServiceParts): AdminService {
+  const now = () => conditions({ log, detector, tickets: options.tickets, issuers: options.identity.issuers })
+  meters.watch({ readiness: () => conditionLevels(now()) })
   return {
-    problems: () =>
-      [
-        log.problem(),
-        options.tickets.problem(),
-        detector.problem(),
-        ...options.identity.issuers.map(({ keys }) => keys.problem?.()),
-      ].filter((problem) => problem !== undefined),
+    problems: () => saidOf('unfit', now()),
+    warnings: () => saidOf('warn', now()),
     metrics: () => meters.text(),
     switches: () => switchboard.list() as unknown as readonly Json[],
     engage: (order) => switchboard.engage(order, operator),

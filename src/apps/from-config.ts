@@ -345,12 +345,13 @@ async function sinkOf(sink: SinkSection, at: string, secrets: Secrets): Promise<
 async function ticketsOf(
   { tickets: { file, url, token } }: Config,
   secrets: Secrets,
-  { keep = once }: Surroundings,
+  { keep = once, report }: Surroundings,
 ): Promise<TicketRegister> {
-  if (file !== undefined) return ticketsFile({ file })
+  const fault = ({ message }: Error) => report({ level: 'error', fault: message })
+  if (file !== undefined) return ticketsFile({ file, fault })
   if (url === undefined || token === undefined) return noTickets
   const secret = await secrets.open('tickets.token', token)
-  return keep('tickets', [url, token], () => ticketsHttp({ url, token: secret, clock: systemClock() }))
+  return keep('tickets', [url, token], () => ticketsHttp({ url, token: secret, clock: systemClock(), fault }))
 }
 
 const noTickets: TicketRegister = {

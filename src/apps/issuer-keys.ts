@@ -12,7 +12,7 @@ export async function openIssuerKeys(
   { jwks, algorithms, ca }: Issuer,
   clock: Clock,
   fault: (error: unknown) => void,
-): Promise<IssuerKeys & { readonly problem?: () => string | undefined; readonly close?: () => Promise<void> }> {
+): Promise<IssuerKeys & { readonly close?: () => Promise<void> }> {
   if (!isKeysUrl(jwks)) return issuerKeysFile({ file: jwks, algorithms, clock, fault })
   const url = { url: jwks, algorithms, clock, fault }
   if (ca === undefined) return issuerKeysUrl(url)

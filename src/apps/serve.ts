@@ -104,7 +104,10 @@ function operated({ gateway, reloads }: ListenOptions, stopping: AbortSignal): A
       reload: () => reloads.reload(),
     },
     // Without the problems: health is shown to everybody, what stands in files is not.
-    warnings: () => (reloads.state().refused ? ['A changed configuration was refused; the old one is in force.'] : []),
+    warnings: () => [
+      ...(reloads.state().refused ? ['A changed configuration was refused; the old one is in force.'] : []),
+      ...admin.warnings(),
+    ],
   }
 }
 

@@ -42,7 +42,7 @@ export interface EvidenceLog {
   append(entry: EvidenceEntry): Promise<Receipt>
   /** Calls `follower` for each record made durable from now on. Returns how to stop. A throwing follower is dropped, never the log. */
   follow(follower: (record: StoredRecord) => void): () => void
-  /** Why the log refuses to append, or undefined while it is healthy. */
+  /** Why the log refuses to append, or undefined while it is healthy. A log that waits for an append to try again tries when it is asked, too. */
   problem(): string | undefined
   /** Writes `stream.close` and the last checkpoint, then releases the files. */
   close(): Promise<void>

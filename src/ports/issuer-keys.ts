@@ -21,6 +21,13 @@ export interface IssuerKey {
 export interface IssuerKeys {
   /** Keys in force. `kid` lets a remote source know that it may be out of date. */
   keys(kid: string | undefined): readonly IssuerKey[] | Promise<readonly IssuerKey[]>
-  /** What is wrong with their source now, one sentence for operators. */
-  problem?(): string | undefined
+  /** What is wrong with their source, as far as is known; undefined when nothing is. Whoever asks makes it look again, where that is due. */
+  trouble?(): KeysTrouble | undefined
+}
+
+export interface KeysTrouble {
+  /** One sentence for operators. */
+  readonly why: string
+  /** Whether there are keys in force all the same. */
+  readonly inForce: boolean
 }

@@ -16,10 +16,10 @@ const ReleaseOrder = z.strictObject({ reason: z.string().min(1).max(512) })
 
 /** What the admin listener asks of the gateway. */
 export interface AdminService {
-  /** Problems that make the gateway unfit to serve, one sentence each; none when it is ready. */
+  /** Problems that make the gateway unfit to serve, one sentence each; none when it is ready. Shown to everybody: no path, no address. */
   problems(): readonly string[]
-  /** What an operator should look at while the gateway serves on. */
-  warnings?(): readonly string[]
+  /** What an operator should look at while the gateway serves on; shown to everybody, too. */
+  warnings(): readonly string[]
   /** Absent where there is no configuration file to read again. */
   readonly config?: ConfigDesk
   /** Prometheus text exposition. */
@@ -135,7 +135,7 @@ function routes(service: AdminService): readonly AdminRoute[] {
 
 function ready(service: AdminService, response: ServerResponse): void {
   const problems = service.problems()
-  const warnings = service.warnings?.() ?? []
+  const warnings = service.warnings()
   sendJson(response, problems.length === 0 ? 200 : 503, { ready: problems.length === 0, problems, warnings })
 }
 

@@ -20,6 +20,8 @@ interface Gauges {
   readonly rollouts?: () => Readonly<Record<string, number>>
   /** P95 objectives by tool, seconds. */
   readonly objectives?: () => Objectives
+  /** Parts a gateway needs: 0 in order, 1 a warning, 2 keeps it from being ready. */
+  readonly readiness?: () => Readonly<Record<string, number>>
   /** Seconds each consumer of evidence is behind. */
   readonly lagS?: () => Readonly<Record<string, number>>
 }
@@ -56,7 +58,7 @@ export interface Meters extends ServiceMeters {
   watchCertificates(read: () => readonly CertificateGauge[]): void
   /** One attempt to put a changed configuration in force. */
   reload(result: 'loaded' | 'unchanged' | 'refused'): void
-  /** Asked for at every scrape; call once. */
+  /** Asked for at every scrape; call once for each gauge. */
   watch(gauges: Gauges): void
   /** Everything as Prometheus text, format 0.0.4. */
   text(): Promise<string>
@@ -221,11 +223,12 @@ function configMeters(meter: Meter): Pick<Meters, 'reload'> {
   }
 }
 
-function watch(meter: Meter, { switches, breakers, queues, rollouts, lagS }: Gauges): void {
+function watch(meter: Meter, { switches, breakers, queues, rollouts, readiness, lagS }: Gauges): void {
   gauge(meter, metric.switches, label.kind, switches)
   gauge(meter, metric.breaker, label.server, breakers)
   gauge(meter, metric.queueLength, label.server, queues)
   gauge(meter, metric.rolloutsOpen, label.kind, rollouts)
+  gauge(meter, metric.readiness, label.part, readiness)
   gauge(meter, metric.detectorLag, label.consumer, lagS)
 }
 

@@ -138,6 +138,8 @@ export const metric = {
   certificateAge: 'sluicegate.certificate.age',
   certificateExpiry: 'sluicegate.certificate.expiry',
   cutConnections: 'sluicegate.connections.cut',
+  /** By part: 0 in order, 1 a warning, 2 keeps the gateway from being ready. */
+  readiness: 'sluicegate.readiness',
   configReloads: 'sluicegate.config.reloads',
   /** 1 while what was last read is what is in force, 0 after a change was refused. */
   configInForce: 'sluicegate.config.in_force',
@@ -172,6 +174,7 @@ export const label = {
   principal: 'principal',
   type: 'type',
   certificate: 'certificate',
+  part: 'part',
 } as const
 
 /** Stands for every name that is not in a catalog or an allow list, so that callers cannot make series. */

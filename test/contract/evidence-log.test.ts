@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import type { FileEvidenceLog } from '../../src/adapters/evidence-log-file.ts'
 import { leafHash } from '../../src/evidence/chain.ts'
 import { Genesis } from '../../src/evidence/genesis.ts'
@@ -190,6 +190,20 @@ describe.each(Object.entries(adapters))('EvidenceLog: %s', (_name, options) => {
     clock.advance(1_001)
     await log.append(denial('c'))
     expect(log.problem()).toBeUndefined()
+    await log.close()
+    expect(await verified(files)).toMatchObject({ exitCode: 0, problems: [] })
+  })
+
+  it('tries again when it is asked what is wrong, though nobody appends', async () => {
+    const clock = testClock()
+    const opened = faultFiles()
+    await (await open(opened)).close()
+    const files = faultFiles({ kind: 'error', at: opened.count() - 2, code: 'EIO' })
+    const log = await open(files, clock)
+    await expect(log.append(denial('a'))).rejects.toThrow('EIO')
+    expect(log.problem()).toContain('EIO')
+    await vi.waitFor(() => expect(log.problem()).toBeUndefined(), 10_000)
+    await log.append(denial('b'))
     await log.close()
     expect(await verified(files)).toMatchObject({ exitCode: 0, problems: [] })
   })

@@ -280,6 +280,12 @@ describe('the register behind HTTP', () => {
     await service.close()
     await new Promise((resolve) => setTimeout(resolve, ticketsKeptMs + 100))
     expect((await set('5cd87f4a-2b4c-4a6e-9f0f-5d6e1e5b1b03')).ended).toBe('ticket_required')
-    expect((await fetch(`${gate.admin}/readyz`)).status).toBe(503)
+    const ready = await fetch(`${gate.admin}/readyz`)
+    const warnings = ['The ticket register could not be read when last asked: no ticket counts until it can.']
+    expect([ready.status, await ready.json()]).toEqual([200, { ready: true, problems: [], warnings }])
+    expect(gate.reported).toContainEqual(
+      expect.objectContaining({ fault: expect.stringContaining('The ticket register http') as string }),
+    )
+    expect(await gate.started.gateway.admin.metrics()).toContain('sluicegate_readiness{part="tickets"} 1')
   }, 20_000)
 })

@@ -16,11 +16,10 @@ export async function issuersFinding({ mode, auth }: Config, clock: Clock): Prom
     try {
       const keys = await openIssuerKeys(section, clock, () => undefined)
       // Waits for the first fetch, where there is one to wait for.
-      const found = await keys.keys('doctor')
-      const none = isKeysUrl(jwks) && found.length === 0 ? `${jwks} offers no key that can be used.` : undefined
-      const problem = keys.problem?.() ?? none
+      await keys.keys('doctor')
+      const trouble = keys.trouble?.()
       await keys.close?.()
-      return problem === undefined ? fine('') : bad(`${issuer}: ${problem}`, fix)
+      return trouble === undefined ? fine('') : bad(`${issuer}: ${trouble.why}`, fix)
     } catch (error) {
       return bad(`${issuer}: ${told(error)}`, fix)
     }

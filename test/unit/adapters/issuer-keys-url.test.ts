@@ -29,7 +29,7 @@ describe('issuer keys at an address', () => {
     expect(server.seen).toHaveLength(1)
     expect(server.seen[0]?.path).toBe('/realms/acme/certs')
     expect(server.seen[0]?.headers['authorization']).toBeUndefined()
-    expect(keys.problem()).toBeUndefined()
+    expect(keys.trouble()).toBeUndefined()
   })
 
   it('are rotated by the first token that names a new one, and withdrawn ones go', async () => {
@@ -108,15 +108,15 @@ describe('issuer keys at an address', () => {
       // Waits for the fetch that is under way; another may not begin so soon.
       await keys.keys('unknown')
     }
-    expect(keys.problem()).toMatch(/it answered 500\); the last good ones are in use/)
+    expect(keys.trouble()?.why).toMatch(/it answered 500\); the last good ones are in use/)
     clock.advance(5 * minute)
     expect(await accepts(own)).toBe(false)
-    expect(keys.problem()).toMatch(/its tokens are refused/)
+    expect(keys.trouble()?.why).toMatch(/its tokens are refused/)
     expect(faults).toHaveLength(1)
     server.answer = giving(jwksOf(own))
     clock.advance(30_000)
     expect(await accepts(own)).toBe(true)
-    expect(keys.problem()).toBeUndefined()
+    expect(keys.trouble()).toBeUndefined()
   })
 
   it('do not keep the start waiting when the issuer is down, and come once it is back', async () => {
@@ -126,7 +126,7 @@ describe('issuer keys at an address', () => {
     await gone[Symbol.asyncDispose]()
     const { accepts, keys, clock } = bench({ url })
     expect(await accepts(own)).toBe(false)
-    expect(keys.problem()).toMatch(/cannot be fetched \(ECONNREFUSED\); its tokens are refused/)
+    expect(keys.trouble()?.why).toMatch(/cannot be fetched \(ECONNREFUSED\); its tokens are refused/)
     clock.advance(1_000)
     expect(await accepts(own)).toBe(false)
   })
@@ -182,7 +182,7 @@ describe('issuer keys at an address', () => {
     await using server = await keyServer(answer)
     const { accepts, keys, faults } = bench(server, { timeoutMs: 300 })
     expect(await accepts(own)).toBe(false)
-    expect(keys.problem()).toMatch(why)
+    expect(keys.trouble()?.why).toMatch(why)
     expect(faults).toHaveLength(1)
     expect(server.seen.map(({ path }) => path)).toEqual(['/realms/acme/certs'])
     await keys.close()
@@ -194,7 +194,7 @@ describe('issuer keys at an address', () => {
     expect(await bench(server, { ca: async () => ca.cert }).accepts(own)).toBe(true)
     const wrong = bench(server, { ca: async () => other.cert })
     expect(await wrong.accepts(own)).toBe(false)
-    expect(wrong.keys.problem()).toMatch(/CERT|VERIFY|SIGNATURE|ISSUER/)
+    expect(wrong.keys.trouble()?.why).toMatch(/CERT|VERIFY|SIGNATURE|ISSUER/)
     expect(await bench(server).accepts(own)).toBe(false)
     expect(server.seen).toHaveLength(1)
   })

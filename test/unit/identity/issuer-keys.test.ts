@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { afterAll, describe, expect, it } from 'vitest'
+import { afterAll, describe, expect, it, vi } from 'vitest'
 import { issuerKeysFile } from '../../../src/adapters/issuer-keys-file.ts'
 import { verifier } from '../../../src/identity/token.ts'
 import { testClock } from '../../support/clock.ts'
@@ -30,7 +30,7 @@ async function bench(name: string) {
   })
   const accepts = async (by: Mint) => (await verify(signed(by, goodHeader(by), goodClaims(clock)))).ok
   const kept = signed(old, goodHeader(old), goodClaims(clock))
-  return { clock, file, old, next, faults, accepts, stillAccepts: async () => (await verify(kept)).ok }
+  return { keys, clock, file, old, next, faults, accepts, stillAccepts: async () => (await verify(kept)).ok }
 }
 
 describe('issuer keys in a file', () => {
@@ -43,7 +43,7 @@ describe('issuer keys in a file', () => {
   })
 
   it('stay as they were when the file cannot be used, which is told once', async () => {
-    const { clock, file, old, faults, accepts } = await bench('broken.json')
+    const { keys, clock, file, old, faults, accepts } = await bench('broken.json')
     writeFileSync(file, '{"keys":[')
     for (let n = 0; n < 3; n++) {
       clock.advance(1000)
@@ -51,10 +51,11 @@ describe('issuer keys in a file', () => {
     }
     expect(faults).toHaveLength(1)
     expect(String(faults[0])).toMatch(/broken\.json cannot be used/)
+    expect(keys.trouble?.()).toMatchObject({ why: expect.stringContaining('broken.json') as string, inForce: true })
   })
 
   it('are none once the file is gone, which is told once, and are back with it', async () => {
-    const { clock, file, old, faults, accepts, stillAccepts } = await bench('gone.json')
+    const { keys, clock, file, old, faults, accepts, stillAccepts } = await bench('gone.json')
     expect(await stillAccepts()).toBe(true)
     rmSync(file)
     for (let n = 0; n < 3; n++) {
@@ -62,9 +63,18 @@ describe('issuer keys in a file', () => {
       expect([await accepts(old), await stillAccepts()]).toEqual([false, false])
     }
     expect(faults.map(String)).toEqual([expect.stringMatching(/gone\.json cannot be read/)])
+    expect(keys.trouble?.()?.inForce).toBe(false)
     writeFileSync(file, jwks(old))
     clock.advance(1000)
     expect(await accepts(old)).toBe(true)
+    expect(keys.trouble?.()).toBeUndefined()
+  })
+
+  it('are looked at again by whoever asks what is wrong with them', async () => {
+    const { keys, clock, file } = await bench('asked.json')
+    rmSync(file)
+    clock.advance(1000)
+    await vi.waitFor(() => expect(keys.trouble?.()?.inForce).toBe(false), 10_000)
   })
 
   it('are refused at the start when the file is missing or holds none', async () => {

@@ -21,6 +21,7 @@ describe('the metrics page', () => {
       breakers: () => ({ orders: 0 }),
       queues: () => ({ orders: 3 }),
       objectives: () => ({ 'flag.set': 0.001 }),
+      readiness: () => ({ evidence: 0 }),
       lagS: () => ({ detector: 0.5 }),
     })
     counted.call(start, { ...facts, shown: { email: 2 } }, 1_500)
@@ -67,6 +68,7 @@ describe('the metrics page', () => {
       'sluicegate_limits_hit_total counter',
       'sluicegate_policy_hits_total counter',
       'sluicegate_policy_shadow_total counter',
+      'sluicegate_readiness gauge',
       'sluicegate_service_held_back_total counter',
       'sluicegate_service_queue_duration histogram',
       'sluicegate_service_queue_length gauge',
