@@ -22,6 +22,16 @@ function linksIn(page: string): readonly string[] {
     .filter((target) => target !== '' && !/^[a-z]+:/.test(target))
 }
 
+/** What a link's `#` may name in a page: its headings, as they are spelled there. */
+const headingsIn = (page: string) =>
+  [...read(page).matchAll(/^#+ (.+)$/gm)].map(([, heading = '']) =>
+    heading
+      .replace(/\[([^\]]*)\]\([^)]*\)/g, '$1')
+      .toLowerCase()
+      .replace(/[^\p{L}\p{N} _-]/gu, '')
+      .replace(/ /g, '-'),
+  )
+
 /** Paths a page names in code, such as `src/call/stages.ts`. */
 const filesNamedIn = (page: string) =>
   [...read(page).matchAll(/`((?:src|test|docs|scripts|verifier|detections|policies|examples)\/[\w./-]+\.\w+)`/g)].map(
@@ -32,6 +42,14 @@ describe('the documentation', () => {
   it.each(pages)('links to files that exist: %s', (page) => {
     const gone = linksIn(page).filter((target) => !existsSync(path.join(root, path.dirname(page), target)))
     expect(gone).toEqual([])
+  })
+
+  it.each(pages)('links to headings that exist: %s', (page) => {
+    const gone = [...read(page).matchAll(/\]\(([^)\s:#]*)#([^)\s]+)\)/g)].filter(([, file = '', heading = '']) => {
+      const target = file === '' ? page : path.join(path.dirname(page), file)
+      return !headingsIn(target).includes(heading)
+    })
+    expect(gone.map(([link]) => link)).toEqual([])
   })
 
   it.each(pages)('names files that exist: %s', (page) => {

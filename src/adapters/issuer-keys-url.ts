@@ -163,6 +163,10 @@ function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return 'the connection failed'
   if (error.name === 'TimeoutError') return 'it did not answer in time'
   if (error instanceof Unusable || error.name === 'KeySetError') return error.message.replace(/\.$/, '')
-  const { code } = error as NodeJS.ErrnoException
-  return code === 'UND_ERR_RES_EXCEEDED_MAX_SIZE' ? 'its answer is larger than 256 KiB' : (code ?? error.name)
+  const { code = error.name } = error as NodeJS.ErrnoException
+  if (code === 'UND_ERR_RES_EXCEEDED_MAX_SIZE') return 'its answer is larger than 256 KiB'
+  return unknownAuthority.test(code) ? `${code}: \`ca\` beside \`jwks\` names a private authority` : code
 }
+
+/** What OpenSSL says of a certificate from an authority that the system does not know. */
+const unknownAuthority = /^(UNABLE_TO_(GET_ISSUER_CERT|VERIFY_LEAF_SIGNATURE)|SELF_SIGNED_CERT|DEPTH_ZERO_SELF_SIGNED)/

@@ -82,9 +82,10 @@ export function issuerNamed({ payload }: Compact): string | undefined {
 
 function mismatch(payload: Payload, { issuer, audience, ttlSecMax, nbfOptional }: Expected): Why | undefined {
   const ttlSec = payload.exp - payload.iat
-  if (payload.nbf === undefined && !nbfOptional) return missing('nbf')
+  if (payload.nbf === undefined && !nbfOptional)
+    return refused('nbf', 'The claim "nbf" is missing; `nbf: optional` takes the tokens of an issuer that writes none.')
   if (payload.iss !== issuer) return refused('iss', 'The token is from another issuer.')
-  if (payload.aud !== audience) return refused('aud', 'The token is for another audience.')
+  if (payload.aud !== audience) return refused('aud', 'The token is for another audience: it must be `auth.audience`.')
   if (ttlSec <= 0 || beginOf(payload) >= payload.exp) return refused('exp', 'The token expires before it begins.')
   if (ttlSec > ttlSecMax) return refused('exp', `The token lives ${ttlSec} s; at most ${ttlSecMax} s are accepted.`)
   const { cnf } = payload
@@ -139,11 +140,9 @@ function boundTo(cnf: NonNullable<Payload['cnf']>): NonNullable<Claims['bound']>
 
 /** Names the claim, never its value. */
 function misshapen({ issues }: z.ZodError): Why {
-  return missing(String(issues[0]?.path[0] ?? 'payload'))
-}
-
-function missing(name: string): Why {
-  return refused(name, `The claim "${name}" is missing or malformed.`)
+  const name = String(issues[0]?.path[0] ?? 'payload')
+  const must = name === 'aud' ? ': it must be one string' : ''
+  return refused(name, `The claim "${name}" is missing or malformed${must}.`)
 }
 
 function refused(check: string, message: string): Why {

@@ -30,7 +30,7 @@ export function readCompact(token: string): Compact | Why {
   const parts = token.split('.')
   const [head, body, signature] = parts.map(canonicalBytes)
   if (parts.length !== 3 || !head || !body || !signature) {
-    return form('encoding', 'The token is not three canonical base64url parts.')
+    return form('encoding', 'The token is no JWT: not three canonical base64url parts. Opaque tokens are not taken.')
   }
   const header = objectFrom(head)
   return header

@@ -31,13 +31,20 @@ const Jwks = z.looseObject({ keys: z.array(Jwk).min(1).max(100) })
  */
 export function keySet(jwks: unknown, allowed: readonly Algorithm[]): IssuerKeys {
   const parsed = Jwks.safeParse(jwks)
-  if (!parsed.success) throw new KeySetError(['The key set is not a JSON object with a list "keys" (RFC 7517).'])
+  if (!parsed.success) throw new KeySetError([noSet(jwks)])
   const usable = parsed.data.keys.flatMap((jwk) => take(jwk, allowed))
   const problems = [...usable.filter((taken) => typeof taken === 'string'), ...repeated(parsed.data.keys)]
   const keys = usable.filter((taken) => typeof taken !== 'string')
   if (problems.length === 0 && keys.length === 0) problems.push(`The key set holds no key for ${allowed.join(', ')}.`)
   if (problems.length > 0) throw new KeySetError(problems)
   return { keys: () => keys }
+}
+
+/** Says so of the document that lies beside the keys of each issuer, and is easily taken for them. */
+function noSet(jwks: unknown): string {
+  return typeof jwks === 'object' && jwks !== null && 'jwks_uri' in jwks
+    ? 'This is what the issuer says of itself, not its keys: those are at the address under "jwks_uri".'
+    : 'The key set is not a JSON object with a list "keys" (RFC 7517).'
 }
 
 function repeated(keys: readonly Jwk[]): readonly string[] {

@@ -12,8 +12,10 @@ export async function checkSignature(
   compact: Compact,
   keys: readonly IssuerKey[],
 ): Promise<IssuerKey | Why> {
+  if (keys.length === 0) return refused('kid', 'No key of the issuer is at hand: `sluicegate doctor` says why.')
   const fitting = keys.filter(({ alg }) => alg === compact.alg)
-  if (fitting.length === 0) return refused('alg', 'The issuer has no key for the algorithm in the token header.')
+  if (fitting.length === 0)
+    return refused('alg', 'The algorithm in the token header is not in `algorithms`, or the issuer has no key for it.')
   const chosen = choose(fitting, compact.kid)
   if (!chosen) return refused('kid', 'The token header names no key of its issuer.')
   try {

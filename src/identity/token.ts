@@ -91,12 +91,15 @@ async function prove(token: string, { issuers, audience }: VerifierOptions): Pro
   if (isWhy(compact)) return compact
   const named = issuerNamed(compact)
   const trusted = issuers.find(({ issuer }) => issuer === named)
-  if (!trusted) return { stage: 'claims', check: 'iss', message: 'The token is from no issuer that is trusted here.' }
+  if (!trusted) return { stage: 'claims', check: 'iss', message: untrusted }
   const key = await checkSignature(token, compact, await trusted.keys.keys(compact.kid))
   if (isWhy(key)) return key
   const claims = readClaims(compact, expectedOf(trusted, audience))
   return isWhy(claims) ? claims : { claims, key }
 }
+
+const untrusted =
+  'The token is from no issuer that is trusted here: `iss` and `issuer` must be equal, letter for letter.'
 
 /** A key that its issuer withdrew takes its tokens with it, and so does an issuer that is trusted no more. */
 async function isInForce({ claims, key }: ProvenToken, { issuers }: VerifierOptions): Promise<boolean> {

@@ -2,7 +2,7 @@ import { z } from 'zod'
 
 /** The id of one change, chosen by the caller. Lower-cased, so that one UUID has one spelling. */
 export const idemKey = z
-  .guid()
+  .guid('must be a UUID')
   .toLowerCase()
   .describe('A UUID you make up for this change. Repeat the same one to retry safely; use a new one for a new change.')
 

@@ -12,7 +12,7 @@ import { bad, fine, together, told, warn, type Finding } from './finding.ts'
 export async function issuersFinding({ mode, auth }: Config, clock: Clock): Promise<Finding> {
   const findings = auth.issuers.map(async (section): Promise<Finding> => {
     const { issuer, jwks } = section
-    const fix = `Look at ${jwks}: it must hold the issuer’s public keys for ${section.algorithms.join(', ')}.`
+    const fix = `See whether this machine can read ${jwks}, and the issuer’s public keys for ${section.algorithms.join(', ')} are there.`
     try {
       const keys = await openIssuerKeys(section, clock, () => undefined)
       // Waits for the first fetch, where there is one to wait for.

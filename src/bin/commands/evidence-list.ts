@@ -45,7 +45,7 @@ function recordsOf({ data, trace, session, actor, tool, since, until }: ListFlag
 }
 
 function lineOf(record: EvidenceRecord): string {
-  const { tsMs, type, decision, actor, tool, tenant, traceId, stream, seq } = record
+  const { tsMs, type, decision, actor, tool, tenant, traceId, session, stream, seq } = record
   const columns = [
     new Date(tsMs).toISOString(),
     type.padEnd(15),
@@ -53,9 +53,17 @@ function lineOf(record: EvidenceRecord): string {
     (tool?.name ?? '').padEnd(15),
     `${actor?.id ?? ''}${tenant === undefined ? '' : ` (${tenant})`}`.padEnd(28),
     traceId ?? ' '.repeat(32),
+    (session ?? '').padEnd(26),
     `${stream.slice(-8)}/${seq}`,
+    denialOf(record),
   ]
-  return columns.map(plain).join('  ')
+  return columns.map(plain).join('  ').trimEnd()
+}
+
+/** Why a call was refused: its code, and what operators alone are told. */
+function denialOf({ decision, ext }: EvidenceRecord): string {
+  if (decision?.effect !== 'deny') return ''
+  return [decision.reasonCode, ext?.['cause']].filter((part) => typeof part === 'string').join(': ')
 }
 
 function detailOf(record: EvidenceRecord): string {

@@ -52,6 +52,16 @@ describe('evidence list', () => {
     expect(lines[1]).toContain('orders.export')
   })
 
+  it('names the session of each call, and says why one was refused', async () => {
+    const refused = { ...callEntry(4), ext: { cause: 'aud: The token is for another audience.' } }
+    const one = buildStream({ records: 2, entry: (count) => (count === 0 ? callEntry(0) : refused) })
+    const { lines } = await run('list', '--data', writeData([{ id: one.id, segments: [one.lines] }]))
+    expect(lines.find((line) => line.includes('deny'))).toMatch(
+      / policy_denied: aud: The token is for another audience\.$/,
+    )
+    expect(lines.filter((line) => line.includes('abcdefabcdef-s'))).toHaveLength(2)
+  })
+
   it('prints the stored bytes with --json, filtered, the newest only', async () => {
     const { lines } = await run('list', '--data', data, '--json', '--session', session, '--limit', '2')
     const records = lines.map((line) => JSON.parse(line) as { session: string; seq: number })

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { keySet } from '../../../src/identity/keyset.ts'
 import { verifier } from '../../../src/identity/token.ts'
-import { algorithms } from '../../../src/ports/issuer-keys.ts'
+import { algorithms, type IssuerKeys } from '../../../src/ports/issuer-keys.ts'
 import {
   goodClaims,
   goodHeader,
@@ -113,6 +113,32 @@ describe('the token verifier', () => {
     const verified = await bench.verify(bench.token({ aud: 'secret-audience', sub: 'agent:copilot' }))
     expect(verified).toMatchObject({ ok: false, why: { stage: 'claims', check: 'aud' } })
     expect(JSON.stringify(verified)).not.toContain('secret')
+  })
+
+  it('tells operators what to change where an issuer and a gateway disagree', async () => {
+    const bench = tokenBench()
+    const why = async (token: string) => {
+      const verified = await bench.verify(token)
+      return verified.ok ? 'ok' : `${verified.why.check}: ${verified.why.message}`
+    }
+    expect(await why('opaque-token')).toMatch(/^encoding: .*no JWT/)
+    expect(await why(bench.token({ iss: `${testIssuer}/` }))).toMatch(/^iss: .*letter for letter/)
+    expect(await why(bench.token({ aud: [testAudience] }))).toMatch(/^aud: .*must be one string/)
+    expect(await why(bench.token({ aud: 'copilot' }))).toMatch(/^aud: .*`auth\.audience`/)
+    expect(await why(bench.token({ nbf: undefined }))).toMatch(/^nbf: .*`nbf: optional`/)
+    expect(await why(bench.token({ jti: undefined }))).toMatch(/^jti: The claim "jti" is missing/)
+  })
+
+  it('tells keys that are not at hand from an algorithm that is not offered', async () => {
+    const [clock, own] = [testClock(), mint('RS256')]
+    const token = signed(own, goodHeader(own), goodClaims(clock))
+    const whyWith = async (keys: IssuerKeys) => {
+      const issuers = [{ issuer: testIssuer, keys }]
+      const verified = await verifier({ issuers, audience: testAudience, clock, cacheMax: 1 }).verify(token)
+      return verified.ok ? 'ok' : `${verified.why.check}: ${verified.why.message}`
+    }
+    expect(await whyWith({ keys: () => [] })).toMatch(/^kid: No key .* `sluicegate doctor`/)
+    expect(await whyWith(trusting(mint('ES256')).keys)).toMatch(/^alg: .*`algorithms`/)
   })
 
   it('keeps at most the given number of verified tokens, the last used ones', async () => {
