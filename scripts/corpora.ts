@@ -1,12 +1,13 @@
 import process from 'node:process'
 import { parseArgs } from 'node:util'
-import { missedFloors, reportText, summaryOf } from './corpora/report.ts'
-import { corporaFolder, MissingRows } from './corpora/rows.ts'
+import { gapsIn, missedFloors } from './corpora/floors.ts'
+import { reportText, summaryOf } from './corpora/report.ts'
+import { corporaFolder } from './corpora/rows.ts'
 import { runCorpora } from './corpora/run.ts'
 
 /*
  * Runs third-party attack rows through the product's own public code path and counts what got through. Exits 0 when every
- * floor holds, 1 when one is missed, 2 without rows or without one of their files, 3 for an option that does not exist.
+ * floor holds, 1 when one is missed, 2 when rows were missing or could not be tried, 3 for an option that does not exist.
  */
 
 async function main(args: readonly string[]): Promise<number> {
@@ -17,18 +18,14 @@ async function main(args: readonly string[]): Promise<number> {
     process.stdout.write('skipped: no corpora (set SLUICEGATE_CORPORA)\n')
     return 2
   }
-  const tried = await runCorpora(folder).catch(incomplete)
-  if (tried === undefined) return 2
+  const tried = await runCorpora(folder)
   const missed = missedFloors(tried)
+  const gaps = gapsIn(tried)
   process.stdout.write(`${reportText(tried)}\n`)
-  for (const sentence of missed) process.stderr.write(`${sentence}\n`)
+  for (const sentence of [...missed, ...gaps]) process.stderr.write(`${sentence}\n`)
   if (json) process.stdout.write(`${JSON.stringify(summaryOf(tried))}\n`)
-  return missed.length > 0 ? 1 : 0
-}
-
-function incomplete(error: unknown): undefined {
-  if (!(error instanceof MissingRows)) throw error
-  process.stderr.write(`${error.message}\n`)
+  if (missed.length > 0) return 1
+  return gaps.length > 0 ? 2 : 0
 }
 
 /** Undefined when the command line cannot be read, which is said. */

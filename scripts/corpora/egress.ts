@@ -1,13 +1,7 @@
-import { once } from 'node:events'
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
-import { undiciEgress } from '../../src/adapters/egress-undici.ts'
 import type { Resolve } from '../../src/adapters/egress-connector.ts'
-import { ToolRefusal, UpstreamError, type ToolContext } from '../../src/ports/tool.ts'
 import { addressOf, notPublic } from '../../src/tools/address.ts'
 import { domainOf } from '../../src/tools/egress.ts'
-import { webFetchSafe } from '../../src/tools/web-fetch-safe.ts'
-import { connectRecorder, stubResolver, type ConnectRecorder } from '../../test/support/connect-recorder.ts'
+import { fetched, fine, knowing, openEgressBench, unheardWays, type EgressBench } from './egress-bench.ts'
 
 /** A URL, what its names resolve to, and whether a socket may be opened for it. */
 export interface EgressRow {
@@ -16,7 +10,7 @@ export interface EgressRow {
   /** Resolve against this, as a redirect's `Location` is. */
   readonly base?: string
   readonly host?: string
-  readonly dns?: { readonly A: readonly string[] }
+  readonly dns?: Readonly<Record<string, readonly string[]>>
   readonly expect: 'block' | 'allow' | 'either'
 }
 
@@ -29,6 +23,8 @@ export interface EgressCounts {
   /** What opened a socket it must not: the row and how. */
   readonly leaks: readonly string[]
   readonly missed: readonly string[]
+  /** Ways to open a socket that the recorder did not hear: while there are any, it shows nothing. */
+  readonly unheard: readonly string[]
 }
 
 /** Statuses that carry a `Location` to go on to. */
@@ -38,15 +34,6 @@ const startAddress = '9.9.9.9'
 const somewherePublic = ['8.8.4.4']
 const somewherePrivate = ['10.0.0.1']
 
-type Handler = (request: IncomingMessage, response: ServerResponse) => void
-
-interface Bench {
-  readonly recorder: ConnectRecorder
-  readonly server: Server
-  handler: Handler
-  fetches: number
-}
-
 /**
  * Fetches every row with the product's own tool, while every socket of this process is led to a loopback stub and written
  * down, and names resolve to the row's answers. Only sockets count: what the tool says of itself proves nothing.
@@ -55,41 +42,36 @@ export async function tryEgress(all: readonly EgressRow[]): Promise<EgressCounts
   const rows = all.filter((row) => !isOdd(row))
   const blocked = rows.filter((row) => row.expect === 'block')
   const allowed = rows.filter((row) => row.expect === 'allow')
-  const bench = await openBench()
-  try {
-    const leaks = [...(await leaksOf(bench, blocked)), ...(await rebindings(bench, allowed))]
-    const missed: string[] = []
-    for (const row of allowed) {
-      const opened = await direct(bench, row)
-      if (opened.some((host) => notPublic(host) !== undefined)) leaks.push(`${row.id} (direct)`)
-      else if (opened.length === 0) missed.push(row.id)
-    }
-    const { fetches } = bench
-    const counts = { mustBlock: blocked.length, mustAllow: allowed.length, reached: allowed.length - missed.length }
-    return { ...counts, fetches, leaks, missed }
-  } finally {
-    close(bench)
+  using bench = await openEgressBench()
+  const unheard = await unheardWays(bench)
+  const { leaks: strayed, missed } = await reached(bench, allowed)
+  const leaks = [...(await leaksOf(bench, blocked)), ...(await rebindings(bench, allowed)), ...strayed]
+  const counts = { mustBlock: blocked.length, mustAllow: allowed.length, reached: allowed.length - missed.length }
+  return { ...counts, fetches: bench.fetches, leaks, missed, unheard: [...unheard, ...(await unheardWays(bench))] }
+}
+
+/** Which must-allow rows opened no socket to where they lead, and which opened one to somewhere private. */
+async function reached(bench: EgressBench, rows: readonly EgressRow[]) {
+  const missed: string[] = []
+  const leaks: string[] = []
+  for (const row of rows) {
+    const opened = await direct(bench, row)
+    if (opened.some((host) => notPublic(host) !== undefined)) leaks.push(`${row.id} (direct)`)
+    else if (!opened.some((host) => isOf(row, host))) missed.push(row.id)
   }
+  return { missed, leaks }
 }
 
-async function openBench(): Promise<Bench> {
-  const bench: Partial<Bench> = { handler: fine, fetches: 0 }
-  const server = createServer((request, response) => bench.handler?.(request, response)).listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const recorder = connectRecorder((server.address() as AddressInfo).port)
-  return Object.assign(bench as Bench, { server, recorder })
+/** An address that the row's names resolve to, or that its URL spells. */
+function isOf(row: EgressRow, host: string): boolean {
+  const url = URL.parse(row.url, row.base)
+  return addressesOf(row).includes(host) || (url !== null && domainOf(url) === host)
 }
 
-function close({ recorder, server }: Bench): void {
-  recorder[Symbol.dispose]()
-  server.closeAllConnections()
-  server.close()
-}
-
-const fine: Handler = (_request, response) => void response.end('fine')
+const addressesOf = ({ dns = {} }: EgressRow): readonly string[] => Object.values(dns).flat()
 
 /** Every way to a must-block row that opened a socket. */
-async function leaksOf(bench: Bench, rows: readonly EgressRow[]): Promise<string[]> {
+async function leaksOf(bench: EgressBench, rows: readonly EgressRow[]): Promise<string[]> {
   const leaks: string[] = []
   for (const row of rows) {
     if ((await direct(bench, row)).length > 0) leaks.push(`${row.id} (direct)`)
@@ -102,27 +84,27 @@ async function leaksOf(bench: Bench, rows: readonly EgressRow[]): Promise<string
 }
 
 /** The row's URL as it stands, resolved against its base. */
-async function direct(bench: Bench, row: EgressRow): Promise<readonly string[]> {
+async function direct(bench: EgressBench, row: EgressRow): Promise<readonly string[]> {
   bench.handler = fine
   const url = URL.parse(row.url, row.base)?.href ?? row.url
-  return fetched(bench, url, namesOf(row, url))
+  return fetched(bench, url, knowing(namesOf(row, url)))
 }
 
 /** A page at the base sends the row's own text as `Location`; only the page's socket may be opened. */
-async function leaksAsLocation(bench: Bench, row: EgressRow): Promise<boolean> {
+async function leaksAsLocation(bench: EgressBench, row: EgressRow): Promise<boolean> {
   const base = row.base === undefined ? undefined : URL.parse(row.base)
   if (base?.protocol !== 'http:') return false
   const page = new URL(`${base.pathname}${base.search}`, start).href
   return beyond(bench, row, page, 302, asHeader(row.url) ?? URL.parse(row.url, page)?.href)
 }
 
-async function leaksBehind(bench: Bench, row: EgressRow, status: number): Promise<boolean> {
+async function leaksBehind(bench: EgressBench, row: EgressRow, status: number): Promise<boolean> {
   return beyond(bench, row, start, status, URL.parse(row.url, row.base)?.href ?? asHeader(row.url))
 }
 
 /** Whether a redirect led to a socket beside the first page's. */
 async function beyond(
-  bench: Bench,
+  bench: EgressBench,
   row: EgressRow,
   page: string,
   status: number,
@@ -137,12 +119,12 @@ async function beyond(
   // A relative Location stays on the page's own site, which is no leak.
   if (to?.host === new URL(start).host) return false
   const names = { ...namesOf(row, to?.href ?? ''), [new URL(start).hostname]: [startAddress] }
-  const opened = await fetched(bench, page, names, to ? [domainOf(to)] : [])
+  const opened = await fetched(bench, page, knowing(names), to ? [domainOf(to)] : [])
   return opened.length !== 1 || opened[0] !== startAddress
 }
 
 /** Names that first answer publicly and then privately: asked again for a second call, and within one for a redirect to itself. */
-async function rebindings(bench: Bench, rows: readonly EgressRow[]): Promise<string[]> {
+async function rebindings(bench: EgressBench, rows: readonly EgressRow[]): Promise<string[]> {
   const leaks: string[] = []
   for (const row of rows.filter(({ dns }) => dns)) {
     const url = URL.parse(row.url, row.base)
@@ -150,52 +132,19 @@ async function rebindings(bench: Bench, rows: readonly EgressRow[]): Promise<str
     let asked = 0
     const resolve: Resolve = async () => (asked++ % 2 === 0 ? somewherePublic : somewherePrivate)
     bench.handler = (_request, response) => void response.writeHead(302, { location: url.href }).end()
-    const opened = [...(await fetchedBy(bench, url.href, resolve)), ...(await fetchedBy(bench, url.href, resolve))]
+    const opened = [...(await fetched(bench, url.href, resolve)), ...(await fetched(bench, url.href, resolve))]
     if (opened.some((host) => notPublic(host) !== undefined)) leaks.push(`${row.id} (rebound)`)
   }
   return leaks
 }
 
-/** Where sockets were opened to while the tool fetched a URL. Every domain in play is listed. */
-async function fetched(
-  bench: Bench,
-  url: string,
-  names: Readonly<Record<string, readonly string[]>>,
-  more: readonly string[] = [],
-): Promise<readonly string[]> {
-  return fetchedBy(bench, url, stubResolver(names).resolve, more)
-}
-
-async function fetchedBy(
-  bench: Bench,
-  url: string,
-  resolve: Resolve,
-  more: readonly string[] = [],
-): Promise<readonly string[]> {
-  bench.fetches += 1
-  const named = URL.parse(url)
-  const allow = [...(named ? [domainOf(named)] : []), ...more]
-  const egress = undiciEgress({ lists: { allow }, resolve })
-  const fetch = egress({ signal: new AbortController().signal, blocked: () => false })
-  const opened = await bench.recorder.during(() => invoke(url, { fetch } as unknown as ToolContext))
-  return opened.map(({ host }) => host)
-}
-
-/** Validated first, as the gateway does. */
-async function invoke(url: string, context: ToolContext): Promise<void> {
-  const validated = webFetchSafe.validate({ url })
-  if (!validated.ok) return
-  try {
-    await webFetchSafe.invoke(validated.args, context)
-  } catch (error) {
-    if (!(error instanceof ToolRefusal || error instanceof UpstreamError)) throw error
-  }
-}
-
-function namesOf({ host, dns }: EgressRow, url: string): Record<string, readonly string[]> {
+function namesOf(row: EgressRow, url: string): Record<string, readonly string[]> {
   const parsed = URL.parse(url)
-  const names = [host, parsed?.hostname, parsed ? domainOf(parsed) : undefined]
-  return dns ? Object.fromEntries(names.flatMap((name) => (name === undefined ? [] : [[name, dns.A]]))) : {}
+  const names = [row.host, parsed?.hostname, parsed ? domainOf(parsed) : undefined]
+  const answers = addressesOf(row)
+  return answers.length === 0
+    ? {}
+    : Object.fromEntries(names.flatMap((name) => (name === undefined ? [] : [[name, answers]])))
 }
 
 /** A host that neither DNS nor IP can hold: such a row counts nowhere. */

@@ -10,3 +10,14 @@ export async function duringLoop<T>(run: () => Promise<T>): Promise<{ readonly v
   // Each sample holds the interval it was taken at.
   return { value, maxMs: Math.max(0, delays.max / 1e6 - resolutionMs) }
 }
+
+/** The longest stop of several rounds, and that of the round in the middle. */
+export interface LoopDelay {
+  readonly maxMs: number
+  readonly medianMs: number
+}
+
+export function loopDelayOf(maxesMs: readonly number[]): LoopDelay {
+  const sorted = maxesMs.toSorted((one, other) => one - other)
+  return { maxMs: sorted.at(-1) ?? 0, medianMs: sorted[Math.floor(sorted.length / 2)] ?? 0 }
+}

@@ -8,6 +8,19 @@ export function sameMeaning(text: string, value: unknown): boolean {
   return said.length === kept.length && said.every((token, index) => token === kept[index])
 }
 
+/**
+ * Whether every number of a JSON text keeps its value as a double, and every whole one is at most 2^53. What is not like
+ * that is refused by rule, whatever RFC 8259 allows: no canonical form could carry it.
+ */
+export function isExact(text: string): boolean {
+  const numbers = [...tokens(text)].filter((token) => /^-?[0-9]/.test(token))
+  return numbers.every((token) => {
+    const number = Number(token)
+    const safe = !Number.isInteger(number) || Number.isSafeInteger(number)
+    return Number.isFinite(number) && safe && exact(token) === exact(String(number))
+  })
+}
+
 function* tokens(text: string): Generator<string> {
   for (const [token] of text.matchAll(/"(?:[^"\\]|\\.)*"|-?[0-9][0-9.eE+-]*|true|false|null|[[\]{}:,]/gs)) yield token
 }

@@ -1,52 +1,60 @@
+import { edgeBlindness, egressBlindness, tokenBlindness } from './controls.ts'
 import { openEdges, type Edges } from './edge.ts'
-import { tryEgress, type EgressRow } from './egress.ts'
+import { tryEgress } from './egress.ts'
+import { bytesForm, egressForm, messageForm, operatorsForm, tokenForm } from './forms.ts'
 import { tryBytes, type BytesCounts, type BytesRow } from './json-bytes.ts'
-import { duringLoop } from './loop-delay.ts'
+import { duringLoop, loopDelayOf, type LoopDelay } from './loop-delay.ts'
 import { tryMessages, type MessageCounts, type MessageRow } from './messages.ts'
-import { tryOperators, type OperatorRow } from './operators.ts'
+import { tryOperators } from './operators.ts'
 import type { Tried } from './report.ts'
-import { rowsOf, textOf } from './rows.ts'
-import { tryTokens, type TokenRow } from './tokens.ts'
+import { reader } from './rows.ts'
+import { tryTokens } from './tokens.ts'
 
-/** How often the hostile messages are sent. What they cost shows in every round; what the machine did meanwhile does not. */
-const rounds = 3
+/** How often the hostile messages are sent: what one of them costs shows in every round. */
+const rounds = 5
 
-/** Runs every corpus of a folder through the product. */
+/** Runs every corpus of a folder through the product. What cannot be read of it is told, and the rest is tried. */
 export async function runCorpora(folder: string): Promise<Tried> {
-  const { operators } = JSON.parse(textOf(folder, 'jwt_attack_operators.json')) as {
-    readonly operators: readonly OperatorRow[]
-  }
-  const egress = await tryEgress(rowsOf<EgressRow>(folder, 'ssrf_urls'))
-  const tokens = await tryTokens(rowsOf<TokenRow>(folder, 'jwt_vectors'))
-  const attacked = await tryOperators(operators)
+  const { rows, value, problems } = reader(folder)
+  const egress = await tryEgress(rows('ssrf_urls.jsonl', egressForm))
+  const tokens = await tryTokens(rows('jwt_vectors.jsonl', tokenForm))
+  const listed = value('jwt_attack_operators.json', operatorsForm)?.operators ?? []
+  const operators = await tryOperators(listed)
   await using edges = await openEdges()
-  const malformed = await sentTo(edges, folder)
-  return { egress, tokens, operators: attacked, ...malformed, crashes: edges.crashes }
+  const blind = [...(await egressBlindness()), ...(await tokenBlindness()), ...(await edgeBlindness(edges))]
+  const texts = rows('json_bytes.jsonl', bytesForm)
+  const values = rows('mcp_messages.jsonl', messageForm)
+  const { bytes, messages, loop } = await sentTo(edges, texts, values)
+  return { egress, tokens, operators, bytes, messages, loop, blind, problems }
 }
 
 interface Malformed {
   readonly bytes: BytesCounts
   readonly messages: MessageCounts
-  readonly maxLoopDelayMs: number
+  readonly loop: LoopDelay
 }
 
-async function sentTo(edges: Edges, folder: string): Promise<Malformed> {
-  const texts = rowsOf<BytesRow>(folder, 'json_bytes')
-  const values = rowsOf<MessageRow>(folder, 'mcp_messages')
-  const once = () =>
-    duringLoop(async () => ({ bytes: await tryBytes(edges, texts), messages: await tryMessages(edges, values) }))
-  let { value, maxMs } = await once()
-  for (let round = 1; round < rounds; round += 1) {
-    const next = await once()
-    value = worse(value, next.value)
-    maxMs = Math.min(maxMs, next.maxMs)
+/** All rounds count: what went wrong in one of them went wrong. */
+async function sentTo(edges: Edges, texts: readonly BytesRow[], values: readonly MessageRow[]): Promise<Malformed> {
+  const maxesMs: number[] = []
+  const bytes: BytesCounts[] = []
+  const messages: MessageCounts[] = []
+  for (let round = 0; round < rounds; round += 1) {
+    const { maxMs } = await duringLoop(async () => {
+      bytes.push(await tryBytes(edges, texts))
+      messages.push(await tryMessages(edges, values))
+    })
+    maxesMs.push(maxMs)
   }
-  return { ...value, maxLoopDelayMs: maxMs }
+  return { bytes: together(bytes), messages: together(messages), loop: loopDelayOf(maxesMs) }
 }
 
-/** The round in which more went wrong. */
-function worse<Round extends Omit<Malformed, 'maxLoopDelayMs'>>(one: Round, other: Round): Round {
-  const wrong = ({ bytes, messages }: Round): number =>
-    bytes.accepted.length + bytes.crashes.length + messages.accepted.length + messages.crashes.length
-  return wrong(other) > wrong(one) ? other : one
+/** The counts of several rounds over the same rows: figures of the first, and whatever any of them found. */
+function together<Counts extends object>(all: readonly Counts[]): Counts {
+  const [first] = all as readonly [Counts]
+  const merged = Object.entries(first).map(([name, value]) => {
+    if (!Array.isArray(value)) return [name, value]
+    return [name, [...new Set(all.flatMap((counts) => counts[name as keyof Counts] as readonly string[]))]]
+  })
+  return Object.fromEntries(merged) as Counts
 }

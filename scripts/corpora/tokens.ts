@@ -6,7 +6,7 @@ import { algorithms } from '../../src/ports/issuer-keys.ts'
 /** A token, the key it is shown with, and what a strict gateway does with it. */
 export interface TokenRow {
   readonly id: string
-  readonly jwk: { readonly keys?: readonly object[] }
+  readonly jwk: { readonly [name: string]: unknown; readonly keys?: readonly object[] }
   readonly jws: string
   readonly gateway: string
   /** Present where the suite contradicts itself. */

@@ -16,13 +16,14 @@ export interface ConnectRecorder extends Disposable {
 
 /**
  * Stands under everything in this process that opens a socket, TLS included, writes down where it wanted to go, and leads
- * it to `port` on loopback instead. No packet leaves the machine, and nothing can pass by unseen.
+ * it to `port` on loopback instead. No packet leaves the machine, and nothing can pass by unseen but what `passing` names.
  */
-export function connectRecorder(port: number): ConnectRecorder {
+export function connectRecorder(port: number, passing: readonly string[] = []): ConnectRecorder {
   const opened: Opened[] = []
   const original = Object.getOwnPropertyDescriptor(Socket.prototype, 'connect')?.value as Connect
   const recording: Connect = function connect(this: Socket, ...args) {
     const { options, listener } = normal(args)
+    if (passing.includes(hostOf(options))) return original.apply(this, args)
     opened.push({ host: hostOf(options), port: 'port' in options ? options.port : 0 })
     const led: TcpNetConnectOpts = { ...withoutLookup(options), host: '127.0.0.1', port }
     return original.call(this, led, listener)
