@@ -21,7 +21,13 @@ const Kept: z.ZodType<Watch> = z.strictObject({
   unreadable: z.int().min(0),
   rollingBack: z.enum(['spike', 'blind']).exactOptional(),
   attempts: z.int().min(0),
-  call: z.strictObject({ traceId: z.string(), session: z.string(), actor: z.string(), req: z.string() }),
+  call: z.strictObject({
+    traceId: z.string(),
+    spanId: z.string().exactOptional(),
+    session: z.string(),
+    actor: z.string(),
+    req: z.string(),
+  }),
 })
 
 /** Watches in the state file, in a table of their own. Throws one sentence when the file cannot be used. */

@@ -164,7 +164,7 @@ function reachOf(parts: StageParts) {
     let left: Departed | undefined
     const departed = (what: Departed): void => void (left ??= what)
     const context = {
-      call: { req: call.id, traceId: trace.traceId, session: who.session },
+      call: { req: call.id, traceId: trace.traceId, spanId: trace.spanId, session: who.session },
       tenant: who.tenant,
       actor: who.actor.id,
       grants: rightsOf(parts, who),

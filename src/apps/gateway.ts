@@ -29,7 +29,7 @@ import { openGrants } from './open-grants.ts'
 import type { GatewayOptions } from './options.ts'
 import { openGuard } from './open-guard.ts'
 import type { RolloutGuard } from './rollout-guard.ts'
-import { breakerLevels, realSleep, serviceGate } from './service-gate.ts'
+import { breakerLevels, queueLengths, realSleep, serviceGate } from './service-gate.ts'
 import { secretAges } from './secret-ages.ts'
 import { closeServiceTls, reportServiceTls } from './service-tls.ts'
 import { switchboard, type Switchboard } from './switchboard.ts'
@@ -102,12 +102,15 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   const watching = keep(
     embeddedDetector({ ...shared, options: live, propose: (...wanted) => grants.propose(...wanted) }),
   )
-  const gate = serviceGate({ clock: keep(awakeClock(clock)), log, meters, report: options.report, fault })
+  const awake = keep(awakeClock(clock))
+  const gate = serviceGate({ clock: awake, log, meters, report: options.report, fault })
   const services = keep(openServices(options, gate, clock))
   const guard = keep(
     await openGuard({
       ...shared,
       keys,
+      awake,
+      observer: seen,
       open: (own) => openServices(options, own, clock),
       tell: watching.tell,
       inForce: () => service.options(),
@@ -117,8 +120,8 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   const service = gatewayService({ ...shared, keys, state, services, observer: seen, grants, guard })
   meters.watch({
     switches: () => countsBy(switches.list().map(({ kind }) => kind)),
-    breakers: () => breakerLevels(gate),
-    queues: () => gate.waiting(),
+    breakers: () => breakerLevels([gate, ...guard.gates]),
+    queues: () => queueLengths([gate, ...guard.gates]),
     rollouts: () => countsBy(guard.watches().map(({ rollingBack }) => (rollingBack ? 'rolling back' : 'watched'))),
     objectives: () => service.options().objectives,
   })

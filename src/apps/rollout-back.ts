@@ -1,6 +1,7 @@
 import type { Sight, Watch } from '../limits/rollout.ts'
 import { spikeWords, type Judged } from '../limits/spike.ts'
 import type { EvidenceLog, Receipt } from '../ports/evidence-log.ts'
+import type { OpenPart } from '../ports/observer.ts'
 import { ToolRefusal, UpstreamError, type ServiceCall } from '../ports/tool.ts'
 import type { Meters } from '../telemetry/metrics.ts'
 import { putFlag } from '../tools/flag-service.ts'
@@ -14,8 +15,9 @@ export interface BackParts {
   readonly log: Pick<EvidenceLog, 'append'>
   readonly digests: Pick<Digests, 'plain'>
   readonly meters: Pick<Meters, 'rollout'>
-  /** The flag service, for one operation. */
-  readonly service: (watch: Watch, operationId: string) => ServiceCall
+  /** The flag service, for one operation under one span. */
+  readonly service: (watch: Watch, operationId: string, span: OpenPart) => ServiceCall
+  readonly span: (tenant: string, call: Watch['call'], operationId: string) => OpenPart
   readonly fault: (error: unknown) => void
 }
 
@@ -49,18 +51,26 @@ export async function setBack(parts: BackParts, one: Held, sight: Sight | undefi
 /** Why it failed; undefined when the service confirmed. The intent is durable before anything is sent. */
 async function attempt(parts: BackParts, watch: Watch): Promise<string | undefined> {
   const operation = parts.digests.plain(watch.tenant, ['rollout-guard', watch.id])
-  const told = parts.words.attempt(watch, operation)
+  // Begun before the intent, so that the records can name it.
+  const span = parts.span(watch.tenant, watch.call, operation)
+  const told = parts.words.attempt(watch, operation, spanIdOf(span))
   try {
     const intent = await parts.log.append(told.intent)
-    const set = putFlag(parts.service(watch, operation), watch, watch.fromPct)
+    const set = putFlag(parts.service(watch, operation, span), watch, watch.fromPct)
     const failure = await set.then(() => undefined, failureOf)
     await parts.log.append(told.outcome(intent, failure))
     return failure
   } catch (error) {
     parts.fault(error)
     return 'evidence'
+  } finally {
+    // One that was sent has ended already.
+    span.end({ failure: 'evidence' })
   }
 }
+
+/** W3C Trace Context §3.2: the parent-id of a traceparent. */
+const spanIdOf = ({ traceparent }: OpenPart): string => traceparent.slice(36, 52)
 
 function whyOf({ before, rollingBack }: Watch, { judged }: Found): string {
   if (judged) return spikeWords(judged, before)

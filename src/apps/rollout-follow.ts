@@ -74,7 +74,7 @@ async function step(parts: FollowerParts, place: Watch): Promise<void> {
   const one = board.get(place)
   if (one?.watch.id !== place.id) return
   const rule = parts.rule()
-  const sight = rule && (await parts.look(place, Math.min(sinceMs(one, clock), rule.windowMs)))
+  const sight = rule && (await parts.look(place, Math.min(sinceMs(one, clock), rule.windowMs), place.call))
   await parts.flags.take(placeKey(place), ownTurnMs, async () => {
     if (board.get(place) !== one) return
     if (!rule) await board.end(one.watch, 'switched off')

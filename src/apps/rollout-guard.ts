@@ -1,6 +1,7 @@
 import type { Sleep } from '../adapters/outgoing-gate.ts'
 import type { ServiceClient } from '../adapters/service-http.ts'
 import type { GuardRule, Place, Sight, Watch } from '../limits/rollout.ts'
+import type { OpenPart } from '../ports/observer.ts'
 import type { ServiceCall, Tool } from '../ports/tool.ts'
 import type { WatchStore } from '../ports/watch-store.ts'
 import { lookAtFlag } from '../tools/flag-service.ts'
@@ -24,6 +25,8 @@ export interface RolloutGuardParts extends BoardParts {
   /** A float in [0, 1), for jitter. */
   readonly random: () => number
   readonly sleep: Sleep
+  /** Begins the span of one service call of the guard's, in the trace of the call that raised the flag. */
+  readonly span: (tenant: string, call: Watch['call'], operationId?: string) => OpenPart
 }
 
 export interface RolloutGuard {
@@ -55,13 +58,14 @@ export async function rolloutGuard(parts: RolloutGuardParts): Promise<RolloutGua
   const shown = board(parts, words)
   const left = await newestOf(store)
 
-  function look(place: Place, windowMs: number): Promise<Sight | undefined> {
+  function look(place: Place, windowMs: number, call: Watch['call']): Promise<Sight | undefined> {
     const { tenant, region } = place
-    return lookAtFlag(services.look()({ tenant, region, signal }), place, windowMs)
+    const begin = () => parts.span(tenant, call)
+    return lookAtFlag(services.look()({ tenant, region, signal, begin }), place, windowMs)
   }
 
-  function service({ tenant, region }: Watch, operationId: string): ServiceCall {
-    return services.write()({ tenant, region, signal, operationId })
+  function service({ tenant, region }: Watch, operationId: string, span: OpenPart): ServiceCall {
+    return services.write()({ tenant, region, signal, operationId, begin: () => span })
   }
 
   const back = { ...parts, board: shown, words, service }

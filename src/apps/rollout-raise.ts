@@ -15,8 +15,8 @@ import { shareOfTenant, type Shortage } from './rollout-places.ts'
 /** What the guard holds of one flag, as a call to it sees that. Only one call or rollback of a flag is under way at a time. */
 export interface Ward {
   watched(place: Place): Watch | undefined
-  /** What the service counted for a flag; undefined when nobody can tell. */
-  look(place: Place, windowMs: number): Promise<Sight | undefined>
+  /** What the service counted for a flag; undefined when nobody can tell. `call` is why somebody looks. */
+  look(place: Place, windowMs: number, call: Watch['call']): Promise<Sight | undefined>
   /** Keeps a place for the flag until its watch begins or is forgotten; says why there is none. */
   reserve(place: Place): Shortage | undefined
   /** Keeps a watch, durably, before its raise happens. It takes the place of the one before once the raise is known of. */
@@ -45,10 +45,11 @@ export function guardedTool(tool: Tool, rule: GuardRule, ward: Ward, clock: Cloc
     ...tool,
     async invoke(args, context) {
       const { name, env, rolloutPct } = args as unknown as { name: string; env: string; rolloutPct: number }
-      const { tenant, region, actor, call } = context
+      const { tenant, region, actor } = context
+      const { req, traceId, spanId, session } = context.call
       const place = { tenant, region, name, env }
       const invoke = () => tool.invoke(args, context)
-      const change = { place, toPct: rolloutPct, call: { ...call, actor }, invoke }
+      const change = { place, toPct: rolloutPct, call: { req, traceId, spanId, session, actor }, invoke }
       // Small steps of a flag that nobody watches need not wait for one another.
       const harmless = !isRaise(rule, env, 0, rolloutPct) && !ward.watched(place)
       return harmless ? invoke() : ward.alone(place, () => changed(rule, ward, clock, change))
@@ -57,11 +58,11 @@ export function guardedTool(tool: Tool, rule: GuardRule, ward: Ward, clock: Cloc
 }
 
 async function changed(rule: GuardRule, ward: Ward, clock: Clock, change: Change): Promise<ToolResult> {
-  const { place, toPct } = change
+  const { place, toPct, call } = change
   const watched = ward.watched(place)
   if (watched?.rollingBack && toPct > watched.fromPct) throw beingRolledBack()
   if (!isRaise(rule, place.env, watched?.fromPct ?? 0, toPct)) return lower(ward, change, watched)
-  const now = await ward.look(place, rule.windowMs)
+  const now = await ward.look(place, rule.windowMs, call)
   if (now && isTooSteep(rule, place.env, now)) throw tooSteep(rule)
   if (now && !isRaise(rule, place.env, watched?.fromPct ?? now.rolloutPct, toPct)) return lower(ward, change, watched)
   if (now && watched?.confirmed && toPct === watched.toPct) return change.invoke()
@@ -120,7 +121,7 @@ function watchOf(
     confirmed: false,
     unreadable: 0,
     attempts: 0,
-    call: { traceId: call.traceId, session: call.session, actor: call.actor, req: call.req },
+    call,
   }
 }
 

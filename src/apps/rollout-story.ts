@@ -1,4 +1,4 @@
-import { randomBytes, randomUUID } from 'node:crypto'
+import { randomUUID } from 'node:crypto'
 import type { Alert, Severity } from '../detection/alert.ts'
 import type { EvidenceEntry } from '../evidence/record.ts'
 import type { Ended, Watch } from '../limits/rollout.ts'
@@ -9,7 +9,7 @@ import { ownAlert } from './alerting.ts'
 import type { Digests } from './digests.ts'
 
 /** The gateway's own principal for rollbacks. It has no credential and no session of a caller. */
-const guardActor = { id: 'gateway:rollout-guard', type: 'service' } as const
+export const guardActor = { id: 'gateway:rollout-guard', type: 'service' } as const
 
 const session = 'gateway-rollout-guard'
 
@@ -20,7 +20,7 @@ export interface Story {
   /** What a record says of a watch. */
   step(watch: Watch, step: Step, judged?: Judged): EvidenceEntry
   /** Intent and outcome of one attempt to set the flag back, and what ties them together. */
-  attempt(watch: Watch, operation: string): Attempt
+  attempt(watch: Watch, operation: string, spanId: string): Attempt
   alert(watch: Watch, about: About, evidence: readonly Receipt[]): Alert
 }
 
@@ -55,7 +55,7 @@ export function story(parts: StoryParts): Story {
       session: watch.call.session,
       ext: { step, ...facts(watch, shown(watch)), ...(judged && numbers(judged)) },
     }),
-    attempt: (watch, operation) => attemptOf(parts, watch, shown(watch), operation),
+    attempt: (watch, operation, spanId) => attemptOf(parts, watch, shown(watch), { operation, spanId }),
     alert: (watch, about, evidence) => alertOf(watch, shown(watch), about, evidence, parts.nowMs()),
   }
 }
@@ -78,9 +78,14 @@ function facts(watch: Watch, flag: string): JsonObject {
 
 const numbers = ({ rate, limit }: Judged): JsonObject => ({ errorRate: percent(rate), errorLimit: percent(limit) })
 
-function attemptOf({ digests, policyDigest }: StoryParts, watch: Watch, flag: string, operation: string): Attempt {
+function attemptOf(
+  { digests, policyDigest }: StoryParts,
+  watch: Watch,
+  flag: string,
+  { operation, spanId }: { readonly operation: string; readonly spanId: string },
+): Attempt {
   const { tenant, name, env, fromPct: rolloutPct, call } = watch
-  const [req, spanId] = [randomUUID(), randomBytes(8).toString('hex')]
+  const req = randomUUID()
   const common = {
     traceId: call.traceId,
     spanId,

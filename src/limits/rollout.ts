@@ -50,8 +50,14 @@ export interface Watch extends Place {
   readonly rollingBack?: 'spike' | 'blind'
   /** Attempts to roll back so far. */
   readonly attempts: number
-  /** The call that raised it. */
-  readonly call: { readonly traceId: string; readonly session: string; readonly actor: string; readonly req: string }
+  /** The call that raised it; one of an older release has no span. */
+  readonly call: {
+    readonly traceId: string
+    readonly spanId?: string
+    readonly session: string
+    readonly actor: string
+    readonly req: string
+  }
 }
 
 /** What one look at the service showed; `heldMs` is how long the percentage has stood. */

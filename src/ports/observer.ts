@@ -23,6 +23,18 @@ export interface OpenPart {
   end(attributes?: Attributes): number
 }
 
+/** A service call of the gateway's own: no agent asked for it just now. */
+export interface OwnCall {
+  /** The gateway's principal that makes it. */
+  readonly actor: string
+  /** The tool whose work it is. */
+  readonly tool: string
+  readonly tenant: string
+  readonly operationId?: string
+  /** The span that made it necessary. */
+  readonly traceparent?: string
+}
+
 /** What is known of a call at its beginning. */
 export interface CallStart {
   readonly tool: string

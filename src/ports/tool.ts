@@ -87,7 +87,7 @@ export class ToolRefusal extends Error {
 /** What one invocation may use. */
 export interface ToolContext {
   /** The call it belongs to: its id, its trace and the caller's session, for whoever has to tell of it later. */
-  readonly call: { readonly req: string; readonly traceId: string; readonly session: string }
+  readonly call: { readonly req: string; readonly traceId: string; readonly spanId: string; readonly session: string }
   readonly tenant: string
   readonly actor: string
   /** Grants in force, for tools that show more to those who may see more. */

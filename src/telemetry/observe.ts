@@ -10,12 +10,13 @@ import {
   type SpanProcessor,
 } from '@opentelemetry/sdk-trace'
 import type { Clock } from '../ports/clock.ts'
-import type { CallStart, Observer } from '../ports/observer.ts'
+import type { CallStart, Observer, OpenPart, OwnCall, Part } from '../ports/observer.ts'
 import type { Secret } from '../ports/secret.ts'
 import { callTrace } from './call-trace.ts'
 import { placeOf } from './context.ts'
 import type { Meters } from './metrics.ts'
 import { resource } from './names.ts'
+import { ownCall } from './own-call.ts'
 import { maskObvious, scrubber, type Scrub } from './scrub.ts'
 import { spanFileExporter } from './span-file.ts'
 
@@ -45,6 +46,8 @@ export interface ObserverOptions {
 
 /** An observer whose pending spans can be written out before it closes, e.g. before a bundle is made. */
 export interface TelemetryObserver extends Observer {
+  /** Begins the span of a service call that belongs to no agent's call. */
+  ownCall(call: OwnCall): OpenPart
   flush(): Promise<void>
 }
 
@@ -74,6 +77,7 @@ export function observer(options: ObserverOptions): TelemetryObserver {
     spanProcessors: [scrubber(scrub), ...exportersOf(options)],
   })
   const tracer = provider.getTracer('sluicegate', options.serviceVersion)
+  const partEnded = (part: Part, us: number): void => meters?.stage(part, us)
   return {
     begin: (start) =>
       callTrace({
@@ -82,10 +86,11 @@ export function observer(options: ObserverOptions): TelemetryObserver {
         start,
         place: placeOf(start, traceTrust, scrub),
         naming: spanNaming,
-        partEnded: (part, us) => meters?.stage(part, us),
+        partEnded,
         ended: (call: CallStart, facts, us) => meters?.call(call, facts, us),
         pseudonym: options.digest ?? (() => 'hidden'),
       }),
+    ownCall: (call) => ownCall({ tracer, clock, partEnded }, call),
     flush: () => within(provider.forceFlush({ timeoutMillis: exportTimeoutMs }), flushTimeoutMs),
     close: () => within(provider.shutdown(), shutdownTimeoutMs),
   }

@@ -1,6 +1,7 @@
 import { setTimeout as after } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import type { EvidenceRecord } from '../../src/evidence/record.ts'
+import { spansOfTraces } from '../../src/telemetry/span-file.ts'
 import { rollouts, until, type Bench } from '../support/rollouts.ts'
 
 const steps = (records: readonly EvidenceRecord[]) => records.map(({ ext }) => ext?.['step'])
@@ -48,6 +49,35 @@ describe('a flag raised above 10 %', () => {
     expect(alerts).toHaveLength(1)
     const metrics = await bench.gate.started.gateway.admin.metrics()
     expect(metrics).toMatch(/sluicegate_rollouts_total\{[^}]*result="rolled back"[^}]*\} 1/)
+  })
+
+  it('shows each look and each rollback as a span of the raise’s trace, the rollback’s under the id that its records name', async () => {
+    await using bench = await rollouts()
+    await bench.set('express', 10)
+    await bench.set('express', 50)
+    await settled(bench)
+    const records = await bench.gate.records()
+    const [intent, outcome] = guards(records)
+    const raise = records.findLast(({ type, actor }) => type === 'call.outcome' && actor?.type === 'agent')
+    const written = async () => {
+      await bench.gate.started.gateway.flush()
+      return guardSpans(bench.data, raise?.traceId ?? '')
+    }
+    await until(async () => (await written()).length > 2, 'the spans')
+    const own = await written()
+    expect(new Set(own.map(({ name, parentSpanId }) => `${name} ${parentSpanId}`))).toEqual(
+      new Set([`service.api.call ${raise?.spanId}`]),
+    )
+    const [rollback, ...others] = own.filter(({ attributes }) => attributes['http.request.method'] === 'PUT')
+    expect(others).toEqual([])
+    expect([intent?.spanId, outcome?.spanId]).toEqual([rollback?.spanId, rollback?.spanId])
+    expect(rollback?.attributes).toMatchObject({
+      'actor.type': 'service',
+      'tool.name': 'flag.set',
+      'tenant.id': 'acme',
+      'idem.key': intent?.idem?.keyDigest,
+      'policy.decision': 'allow',
+    })
   })
 
   it('stays where it is when nothing goes wrong, and is not watched for longer than its time', async () => {
@@ -249,3 +279,28 @@ describe('a flag raised above 10 %', () => {
     expect(JSON.stringify([bench.pages, await bench.gate.records()])).not.toContain('4111111111111111')
   })
 })
+
+interface Spans {
+  readonly resourceSpans: readonly {
+    readonly scopeSpans: readonly {
+      readonly spans: readonly {
+        readonly name: string
+        readonly spanId: string
+        readonly parentSpanId: string
+        readonly attributes: readonly { readonly key: string; readonly value: { readonly stringValue?: string } }[]
+      }[]
+    }[]
+  }[]
+}
+
+/** What the guard did on its own account in one trace; of attributes those that are text. */
+async function guardSpans(data: string, traceId: string) {
+  const { resourceSpans } = (await spansOfTraces(data, new Set([traceId]))) as unknown as Spans
+  const spans = resourceSpans.flatMap(({ scopeSpans }) => scopeSpans.flatMap((scope) => scope.spans))
+  return spans
+    .map((span) => ({
+      ...span,
+      attributes: Object.fromEntries(span.attributes.map(({ key, value }) => [key, value.stringValue])),
+    }))
+    .filter(({ attributes }) => attributes['actor.id'] === 'gateway:rollout-guard')
+}

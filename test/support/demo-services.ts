@@ -51,7 +51,12 @@ export function aContext(client: ServiceClient, more: Partial<ToolContext> = {})
   const { tenant = 'acme', region = 'us-east', operationId } = more
   const signal = more.signal ?? new AbortController().signal
   return {
-    call: { req: 'call-1', traceId: '0af7651916cd43dd8448eb211c80319c', session: 'session' },
+    call: {
+      req: 'call-1',
+      traceId: '0af7651916cd43dd8448eb211c80319c',
+      spanId: 'b7ad6b7169203331',
+      session: 'session',
+    },
     tenant,
     region,
     actor: 'agent:test',

@@ -16,6 +16,7 @@ import { openTestGateway, type Seen, type TestGateway } from './gateway.ts'
 /** A flag service that outlives the gateway, a pager, and a gateway that watches rollouts several times a second. */
 export interface Bench extends AsyncDisposable {
   readonly gate: TestGateway
+  readonly data: string
   /** What the service does wrong; changed at any time. */
   readonly faults: Faults
   readonly traffic: Traffic
@@ -70,6 +71,7 @@ export async function rollouts(guard: object = {}): Promise<Bench> {
     get gate() {
       return gate
     },
+    data,
     faults,
     traffic,
     pages,

@@ -56,6 +56,7 @@ async function bench(more: Partial<RolloutGuardParts> = {}) {
     clean: () => true,
     random: () => 0.5,
     sleep: async (ms, signal) => after(ms, undefined, { signal }),
+    span: () => ({ traceparent: `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`, end: () => 0 }),
     fault: () => undefined,
     ...more,
   })
@@ -70,7 +71,7 @@ async function bench(more: Partial<RolloutGuardParts> = {}) {
   return { guard, set, service, store: more.store ?? store, sent, puts, entries, alerts, steps, clock }
 }
 
-const call = { req: 'r', traceId: 'a'.repeat(32), session: 's' }
+const call = { req: 'r', traceId: 'a'.repeat(32), spanId: 'c'.repeat(16), session: 's' }
 const aContext = { call, tenant: 'acme', region: 'us-east', actor: 'agent:test' }
 
 /** `flag.set`, which ends like this instead. */
