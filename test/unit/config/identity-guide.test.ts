@@ -62,6 +62,12 @@ describe('the guide to putting an issuer in front', () => {
     })
   })
 
+  it('begins with one for this machine, which loads as it stands and trusts the same issuer', () => {
+    const trial = parseConfig(block('yaml', '# try.yaml'), '/tmp/try.yaml')
+    expect([trial.problems, trial.warnings]).toEqual([[], []])
+    expect(trial.config).toMatchObject({ mode: 'development', services: 'builtin', auth: config?.auth })
+  })
+
   it('shows a client whose tokens that configuration takes', async () => {
     const clock = testClock()
     const own = mint('RS256', 'kc')
