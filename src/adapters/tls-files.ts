@@ -4,6 +4,7 @@ import { basename } from 'node:path'
 import type { SecureContextOptions } from 'node:tls'
 import type { Clock } from '../ports/clock.ts'
 import { fileMark } from './file-mark.ts'
+import { rounds } from './rounds.ts'
 import { certificateFacts, certificateLimits, type CertificateFacts } from './tls-certificate.ts'
 import { judgePair, type PairTexts } from './tls-pair.ts'
 import { rehearse } from './tls-rehearsal.ts'
@@ -135,9 +136,13 @@ export async function tlsFiles(options: TlsFilesOptions): Promise<TlsSource> {
     if (known.due.length > 0) tell('due', known.due, known)
   }
 
-  const timer = every(everyMs, async () => {
-    await look()
-    tellDue()
+  const looking = rounds({
+    everyMs,
+    async run() {
+      await look()
+      tellDue()
+    },
+    fault: ignored,
   })
   tell('loaded', [], first.facts)
   tellDue()
@@ -148,29 +153,8 @@ export async function tlsFiles(options: TlsFilesOptions): Promise<TlsSource> {
     follow: (one) => void takers.push(one),
     onClose: (run) => void closers.push(run),
     close() {
-      timer.stop()
+      void looking.close()
       for (const run of closers.splice(0)) run()
-    },
-  }
-}
-
-/** Runs one after the other, never two at a time, and keeps no process alive. */
-function every(ms: number, run: () => Promise<void>): { stop(): void } {
-  let stopped = false
-  let timer: NodeJS.Timeout
-  async function round(): Promise<void> {
-    await run().catch(ignored)
-    if (!stopped) next()
-  }
-  function next(): void {
-    timer = setTimeout(() => void round(), ms)
-    timer.unref()
-  }
-  next()
-  return {
-    stop() {
-      stopped = true
-      clearTimeout(timer)
     },
   }
 }

@@ -1,3 +1,4 @@
+import { rounds } from '../adapters/rounds.ts'
 import type { EvidenceLog } from '../ports/evidence-log.ts'
 import type { GrantRules } from './grant-rules.ts'
 import { grantStep } from './grant-entries.ts'
@@ -23,7 +24,6 @@ const notedEvery = 10
  */
 export function sweepGrants(parts: SweepParts): { close(): Promise<void> } {
   const { table } = parts
-  let running: Promise<void> | undefined
   let sweeps = 0
 
   async function sweep(): Promise<void> {
@@ -31,18 +31,7 @@ export function sweepGrants(parts: SweepParts): { close(): Promise<void> } {
     if ((sweeps += 1) % notedEvery === 0 && table.granted() > 0) await parts.store.noteTime()
   }
 
-  const timer = setInterval(() => {
-    running ??= sweep()
-      .catch(parts.fault)
-      .finally(() => (running = undefined))
-  }, sweepEveryMs)
-  timer.unref()
-  return {
-    async close() {
-      clearInterval(timer)
-      await running
-    },
-  }
+  return rounds({ everyMs: sweepEveryMs, run: sweep, fault: parts.fault })
 }
 
 async function end(parts: SweepParts, { request, version }: StoredRequest): Promise<void> {

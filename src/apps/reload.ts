@@ -1,5 +1,6 @@
 import type { LoadedConfig } from '../config/load.ts'
-import { restartNeeded, watchFiles } from '../config/reload.ts'
+import { watchFiles } from '../config/reload.ts'
+import { restartNeeded, type Version } from '../config/restart.ts'
 import type { Config } from '../config/schema.ts'
 import { placed } from '../policy/document.ts'
 import type { Changes } from './change.ts'
@@ -26,7 +27,7 @@ export interface Reloads {
   state(): ConfigState
   /** Reads everything again and puts all of it in force, or nothing. Attempts run one after the other; those that wait share one. */
   reload(): Promise<Reloaded>
-  /** Watches no more, and waits for the attempt that is under way. */
+  /** Watches no more, and waits for the attempt that is under way. None begins from here on: those that are asked for are refused. */
   close(): Promise<void>
 }
 
@@ -56,9 +57,11 @@ export function reloads(parts: ReloadsParts): Reloads {
   let places = inForce.places
   let loadedMs = nowMs()
   let refused: ConfigState['refused']
+  let onRecord = true
   let running: Promise<unknown> = Promise.resolve()
   let waiting: Promise<Reloaded> | undefined
   let asked = false
+  let closed = false
 
   async function attempt(wasAsked: boolean): Promise<Reloaded> {
     // The files may be put back before anybody looks: then they stand as they were last told, and are not what is in force.
@@ -85,14 +88,16 @@ export function reloads(parts: ReloadsParts): Reloads {
   async function refuse(digest: string, problems: readonly string[], wasAsked: boolean): Promise<Reloaded> {
     const again = refused?.digest === digest && refused.problems.join() === problems.join()
     refused = { digest, problems, atMs: nowMs() }
-    // Who asks is answered each time; that a file is still as wrong as it was is no news.
-    if (wasAsked || !again) await changes.refused({ digest, problems })
+    // Who asks is answered each time; that a file is still as wrong as it was is no news, unless the evidence has yet to hear it.
+    if (wasAsked || !again) onRecord = await changes.refused({ digest, problems })
+    else if (!onRecord) onRecord = await changes.record({ digest, problems })
     return { kind: 'refused', digest, problems }
   }
 
   function begin(): Promise<Reloaded> {
     const wasAsked = asked
     ;[waiting, asked] = [undefined, false]
+    if (closed) return Promise.resolve({ kind: 'refused', digest: changes.now().configDigest, problems: [stopping] })
     const attempted = attempt(wasAsked)
     running = attempted.catch(fault)
     return attempted
@@ -100,7 +105,14 @@ export function reloads(parts: ReloadsParts): Reloads {
 
   const enqueue = (): Promise<Reloaded> => (waiting ??= running.then(begin))
   const everyMs = parts.everyMs ?? lookEveryMs
-  const watching = watchFiles({ places: () => places, everyMs, changed: async () => void (await enqueue()), fault })
+  const watching = watchFiles({
+    places: () => places,
+    everyMs,
+    changed: async () => void (await enqueue()),
+    // What is wrong may be mended where nobody looks: a service that is away, a secret that is not there yet.
+    owed: () => refused !== undefined,
+    fault,
+  })
   return {
     state: () => ({
       digest: changes.now().configDigest,
@@ -113,11 +125,14 @@ export function reloads(parts: ReloadsParts): Reloads {
       return enqueue()
     },
     async close() {
+      closed = true
       await watching.close()
       await running
     },
   }
 }
+
+const stopping = 'The gateway is stopping: start it again to apply the change.'
 
 async function resolved(
   { complete, around }: ReloadsParts,
@@ -125,11 +140,13 @@ async function resolved(
   loaded: LoadedConfig,
   keep: NonNullable<Surroundings['keep']>,
 ): Promise<GatewayOptions> {
-  if (!loaded.config || !inForce.config) throw new ConfigError(loaded.problems.map(placed))
-  const fixed = restartNeeded(inForce.config, loaded.config)
+  if (!isWhole(loaded) || !isWhole(inForce)) throw new ConfigError(loaded.problems.map(placed))
+  const fixed = restartNeeded(inForce, loaded)
   if (fixed.length > 0) throw new ConfigError(fixed)
   return gatewayOptions({ ...loaded, config: complete(loaded.config) }, { ...around, keep })
 }
+
+const isWhole = (loaded: LoadedConfig): loaded is LoadedConfig & Version => loaded.config !== undefined
 
 /** The same text of every file: nothing to put in force, and nothing to write down. */
 function isSame(one: GatewayOptions, other: GatewayOptions): boolean {

@@ -7,9 +7,23 @@ import { problemAt, readSource, type At, type Path, type Source } from './source
 import type { TlsSection } from './tls-section.ts'
 import { isLoopback } from './transport.ts'
 
+/** What a baseline asks of sections that are read once, and where: at the baseline's line, or at the one that names none. */
+export interface Demand {
+  readonly of: readonly (keyof Config)[]
+  readonly value: unknown
+  readonly at: Omit<Problem, 'message'>
+}
+
 /** Reads the baseline that a configuration names and applies it: of two demands, the stricter. */
 export function readBaseline(config: Config, own: At) {
-  const none = { config, problems: [] as Problem[], warnings: [] as Problem[], sources: [] as Source[] }
+  const unasked = demandsOf({}, () => own(['baseline'], ''))
+  const none = {
+    config,
+    demands: unasked,
+    problems: [] as Problem[],
+    warnings: [] as Problem[],
+    sources: [] as Source[],
+  }
   if (config.baseline === undefined) return none
   const source = readSource(config.baseline)
   if (typeof source === 'string') return { ...none, problems: [own(['baseline'], source)] }
@@ -22,6 +36,7 @@ export function readBaseline(config: Config, own: At) {
   const unmet = [...withoutMtls(config, parsed.data, at), ...manyUses(config, parsed.data, at)]
   return {
     config: withBaseline(config, parsed.data),
+    demands: demandsOf(parsed.data, (where) => at(where, '')),
     problems: strict ? unmet : [],
     warnings: [
       ...(strict ? [] : unmet),
@@ -31,6 +46,16 @@ export function readBaseline(config: Config, own: At) {
     ],
     sources: [source],
   }
+}
+
+/** Always the same ones in the same order, so that two versions can be compared. */
+function demandsOf({ transport, secrets }: Baseline, placeOf: (where: Path) => Problem): readonly Demand[] {
+  const tls = ['listen', 'admin'] as const
+  return [
+    { of: tls, value: transport?.tls_min_version, at: placeOf(['transport', 'tls_min_version']) },
+    { of: tls, value: transport?.cert_rotation_days, at: placeOf(['transport', 'cert_rotation_days']) },
+    { of: ['secrets'], value: secrets?.rotation_days, at: placeOf(['secrets', 'rotation_days']) },
+  ]
 }
 
 /** The stricter of what the file and the baseline say. */

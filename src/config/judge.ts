@@ -3,9 +3,8 @@ import type { Problem } from '../policy/document.ts'
 import { egressProblems, spelled } from '../tools/egress-lists.ts'
 import { builtIn, type Config } from './schema.ts'
 import { vaultProblems } from './secrets-section.ts'
+import type { At } from './source.ts'
 import { isLoopback, transportProblems, transportWarnings } from './transport.ts'
-
-type At = (where: readonly (string | number)[], message: string) => Problem
 
 /** What each field allows by itself and several together do not. */
 export function contradictions(

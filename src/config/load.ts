@@ -2,7 +2,7 @@ import path from 'node:path'
 import type { PrincipalEntry } from '../identity/directory.ts'
 import { placedDocument, type Problem } from '../policy/document.ts'
 import { isJsonObject } from '../ports/json.ts'
-import { readBaseline } from './baseline.ts'
+import { readBaseline, type Demand } from './baseline.ts'
 import type { ElevationRequest } from './documents.ts'
 import { explain } from './explain.ts'
 import type { Place } from './fields.ts'
@@ -23,6 +23,10 @@ export interface ParsedConfig {
 
 /** A configuration with every file it names. */
 export interface LoadedConfig extends ParsedConfig {
+  /** What the file itself says, before a baseline has its say; there when it could be read. */
+  readonly own?: Config
+  /** What a baseline asks of sections that are read once. */
+  readonly demands: readonly Demand[]
   /** All principals, from the file itself and the files it names. */
   readonly principals: readonly PrincipalEntry[]
   /** What is asked for on their behalf, from the same places. */
@@ -78,6 +82,8 @@ function resolve(parsed: ParsedConfig, source: Source): LoadedConfig {
   const sources = [source, ...baseline.sources, ...principals.sources, ...policies.sources]
   return {
     ...(problems.length === 0 && { config: baseline.config }),
+    own: config,
+    demands: baseline.demands,
     problems,
     warnings: [...parsed.warnings, ...baseline.warnings],
     principals: principals.entries,
@@ -90,7 +96,7 @@ function resolve(parsed: ParsedConfig, source: Source): LoadedConfig {
 
 function nothing(problems: readonly Problem[], source: Source, warnings: readonly Problem[] = []): LoadedConfig {
   const policies = { builtIn: false, sources: [] }
-  const none = { principals: [], elevations: [], policies }
+  const none = { demands: [], principals: [], elevations: [], policies }
   return { problems, warnings, ...none, digest: digestOf([source]), places: [source.file] }
 }
 

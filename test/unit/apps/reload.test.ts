@@ -57,7 +57,7 @@ const recorded = async (type: string) => (await gate.records()).filter((record) 
 
 /** Resolves when the files have been looked at and the state says so. */
 async function until(true_: (state: ConfigState) => boolean): Promise<void> {
-  for (let tries = 0; tries < 200 && !true_(state()); tries++) await after(25)
+  for (let tries = 0; tries < 1_200 && !true_(state()); tries++) await after(25)
   expect(true_(state())).toBe(true)
 }
 

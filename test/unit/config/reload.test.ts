@@ -2,9 +2,7 @@ import { appendFileSync, mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSy
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { parseConfig } from '../../../src/config/load.ts'
-import { restartNeeded, watchFiles } from '../../../src/config/reload.ts'
-import type { Config } from '../../../src/config/schema.ts'
+import { watchFiles } from '../../../src/config/reload.ts'
 
 let folder: string
 beforeEach(() => (folder = mkdtempSync(join(tmpdir(), 'sluicegate-watch-'))))
@@ -15,6 +13,7 @@ async function looks(
   many: number,
   places: readonly string[],
   before: (look: number, forget: () => void) => void,
+  owed: (look: number) => boolean = () => false,
 ): Promise<number[]> {
   const told: number[] = []
   const faults: unknown[] = []
@@ -28,6 +27,7 @@ async function looks(
       return places
     },
     changed: async () => void told.push(look),
+    owed: () => owed(look),
     fault: (error) => faults.push(error),
   })
   await over.promise
@@ -77,45 +77,24 @@ describe('a file that is watched', () => {
     }
     expect(await looks(18, [join(folder, 'policies')], change)).toEqual([2, 5, 13])
   })
-})
 
-describe('a change while the gateway runs', () => {
-  const config = (text: string): Config => {
-    const { config: parsed, problems } = parseConfig(`mode: development\n${text}`, 'sluicegate.yaml')
-    if (!parsed) throw new Error(problems.map(({ message }) => message).join(' '))
-    return parsed
-  }
-  const needs = (before: string, after: string) => restartNeeded(config(before), config(after))
-
-  it.each([
-    ['listen: { port: 1 }', /^listen: .*restart/],
-    ['admin: { port: 1 }', /^admin: .*restart/],
-    ['evidence: { gateway: other }', /^evidence: .*restart/],
-    ['telemetry: { spansFile: false }', /^telemetry: .*restart/],
-    ['detector: { baseline: b.json }', /^detector\.baseline: .*restart/],
-    ['services: builtin', /^services: .*restart/],
-  ])('of %s needs a restart', (text, sentence) => {
-    expect(needs('', text)).toEqual([expect.stringMatching(sentence)])
-    expect(needs(text, '')).toEqual([expect.stringMatching(sentence)])
+  it('is told again while it is owed, less and less often, and at least every 150 looks', async () => {
+    const told = await looks(
+      780,
+      [file()],
+      (look) => look === 1 && write('a'),
+      () => true,
+    )
+    expect(told).toEqual([2, 7, 17, 37, 77, 157, 307, 457, 607, 757])
   })
 
-  it.each([
-    'principals: [{ principal: a, deny: [x] }]',
-    'policies: []',
-    'auth: { audience: other, tenants: { t: { home: EU } } }',
-    'tools: { flag.set: { enabled: false } }',
-    'services: { s: { regions: { us-east: "https://s.example" } } }',
-    'egress: { allow: [vendor.example] }',
-    'limits: { tenants: { t: { rpm: 1 } } }',
-    'tickets: { file: t.yaml }',
-    'detector: { stages: { default: enforce }, lists: { l: [x] } }',
-    'alerts: { sinks: [] }',
-    'baseline: b.yaml',
-  ])('of %s needs none', (text) => {
-    expect(needs('', text)).toEqual([])
+  it('is told again as if for the first time when other bytes are owed', async () => {
+    const change = (look: number) => (look === 1 ? write('a') : look === 50 && write('b'))
+    expect(await looks(75, [file()], change, () => true)).toEqual([2, 7, 17, 37, 51, 56, 66])
   })
 
-  it('of a whole mode needs one', () => {
-    expect(restartNeeded(config(''), { ...config(''), mode: 'production' })).toEqual([expect.stringMatching(/^mode: /)])
+  it('is told no more once it is taken over, and soon when it is owed anew', async () => {
+    const owed = (look: number) => look < 10 || look > 40
+    expect(await looks(60, [file()], (look) => look === 1 && write('a'), owed)).toEqual([2, 7, 45, 55])
   })
 })
