@@ -6,6 +6,7 @@ import type { CeilingsOf } from '../limits/ceilings.ts'
 import { limiter } from '../limits/limiter.ts'
 import type { EvidenceLog } from '../ports/evidence-log.ts'
 import type { GatewayService } from '../server/mcp.ts'
+import { stopped } from '../control/stopped.ts'
 import { digests } from './digests.ts'
 import { enforcedEntry, grantEntry, ticketEntry } from './entries.ts'
 import type { GatewayOptions } from './options.ts'
@@ -61,6 +62,7 @@ export function gatewayService(parts: GatewayServiceParts): SwappableService {
     },
     identify: (caller) => now.identify(caller),
     prove: (caller) => now.prove(caller),
+    stopped: (who) => stopped(switchboard.forbids, who),
     call: (request) => now.call(request),
     tools: (who) => now.tools(who),
     unrecorded: (code) => parts.meters.authFailure(`${code} unrecorded`),

@@ -7,6 +7,7 @@ import type { Enforced } from '../call/halt.ts'
 import { handler } from '../call/handle.ts'
 import { receive } from '../call/receive.ts'
 import { notes } from '../call/record.ts'
+import { stopped } from '../control/stopped.ts'
 import { registrableDomain } from '../detection/domain.ts'
 import type { Provenance } from '../detection/provenance.ts'
 import { builtInKinds, isSecret } from '../dlp/kinds.ts'
@@ -115,6 +116,7 @@ export function runtime(lasting: Lasting, options: GatewayOptions): Runtime {
     prove,
     call: (request) => handle(receive(received, request)),
     tools(who) {
+      if (stopped(switchboard.forbids, who)) return []
       const { rights } = rightsNow(listed, lasting.grants.elevated, who)
       const inForce = switchboard.rightsOf({ tenant: who.tenant, actor: who.actor.id, rights })
       return options.catalog.list

@@ -56,7 +56,7 @@ export function grantRoutes(grants: GrantsAdmin): readonly AdminRoute[] {
 
 async function ask(grants: GrantsAdmin, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const wanted = await bodyAs(ElevationAsk, request)
-  if (!wanted.ok) return refuse(response, 400, wanted.why)
+  if (!wanted.ok) return refuse(response, wanted.status, wanted.why)
   await answered(response, 201, () => grants.request(wanted.value))
 }
 
@@ -72,7 +72,7 @@ async function decide(
   take: (decision: Decision) => Promise<GrantRequest>,
 ): Promise<void> {
   const said = await bodyAs(Said, request)
-  if (!said.ok) return refuse(response, 400, said.why)
+  if (!said.ok) return refuse(response, said.status, said.why)
   const { approver: by, reason, ttlSeconds } = said.value
   const more = {
     ...(reason !== undefined && { note: reason }),

@@ -15,18 +15,19 @@ export interface AdminRoute {
   readonly handle: (request: IncomingMessage, response: ServerResponse, rest: string) => Promise<void> | void
 }
 
-type Body<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly why: string }
+type Body<T> =
+  { readonly ok: true; readonly value: T } | { readonly ok: false; readonly status: 400 | 413; readonly why: string }
 
 /** A body of strict JSON that fits the schema, or why it is none. */
 export async function bodyAs<T>(schema: z.ZodType<T>, request: IncomingMessage): Promise<Body<T>> {
   const bytes = await readBody(request, 64 * 1024)
-  if (bytes === undefined) return { ok: false, why: 'The body is larger than 64 KiB.' }
+  if (bytes === undefined) return { ok: false, status: 413, why: 'The body is larger than 64 KiB.' }
   const parsed = parseStrict(bytes)
-  if (!parsed.ok) return { ok: false, why: `The body is not strict JSON: ${parsed.why}.` }
+  if (!parsed.ok) return { ok: false, status: 400, why: `The body is not strict JSON: ${parsed.why}.` }
   const checked = schema.safeParse(parsed.value)
   if (checked.success) return { ok: true, value: checked.data }
   const [issue] = checked.error.issues
-  return { ok: false, why: `${issue?.path.join('.') || 'body'}: ${issue?.message ?? 'is wrong'}` }
+  return { ok: false, status: 400, why: `${issue?.path.join('.') || 'body'}: ${issue?.message ?? 'is wrong'}` }
 }
 
 /** Refuses in one sentence. */

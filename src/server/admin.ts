@@ -8,6 +8,7 @@ import { SecretUnavailable, type Secret } from '../ports/secret.ts'
 import { configRoutes, type ConfigDesk } from './admin-config.ts'
 import { grantRoutes, type GrantsAdmin } from './admin-grants.ts'
 import { bodyAs, refuse, type AdminRoute } from './admin-route.ts'
+import { always } from './answer-headers.ts'
 import { sendJson } from './body.ts'
 import { hostProblem, hostRules, valuesOf, type HostRules } from './host-guard.ts'
 import { openListener, type ListenerOptions } from './listener.ts'
@@ -79,9 +80,7 @@ async function route(
   if (served.length === 0) return refuse(response, 404, 'Nothing is served here.')
   const found = served.find(({ method }) => method === request.method)
   if (!found) return notAllowed(response, served)
-  if (!found.open && !authorized(request, options.token)) {
-    return refuse(response, 401, 'Pass the admin token: "authorization: Bearer <keys/admin.token>".')
-  }
+  if (!found.open && !authorized(request, options.token)) return challenged(request, response)
   const rest = decoded(innerOf(path, found))
   if (rest === undefined) return refuse(response, 400, 'The path is not well encoded: write a percent sign as %25.')
   await found.handle(request, response, rest)
@@ -94,6 +93,13 @@ function decoded(segment: string): string | undefined {
   } catch {
     return undefined
   }
+}
+
+/** RFC 6750 §3.1: a request that showed nothing is told of no error. */
+function challenged(request: IncomingMessage, response: ServerResponse): void {
+  const error = valuesOf(request, 'authorization').length > 0 ? ', error="invalid_token"' : ''
+  const message = 'Pass the admin token: "authorization: Bearer <keys/admin.token>".'
+  sendJson(response, 401, { error: { message } }, { 'www-authenticate': `Bearer realm="sluicegate admin"${error}` })
 }
 
 function notAllowed(response: ServerResponse, served: readonly AdminRoute[]): void {
@@ -141,13 +147,13 @@ function ready(service: AdminService, response: ServerResponse): void {
 
 async function metrics(service: AdminService, response: ServerResponse): Promise<void> {
   const text = await service.metrics()
-  response.writeHead(200, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8', 'cache-control': 'no-store' })
+  response.writeHead(200, { ...always, 'content-type': 'text/plain; version=0.0.4; charset=utf-8' })
   response.end(text)
 }
 
 async function engage(service: AdminService, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const order = await bodyAs(OrderRequest, request)
-  if (!order.ok) return refuse(response, 400, order.why)
+  if (!order.ok) return refuse(response, order.status, order.why)
   try {
     sendJson(response, 201, await service.engage(order.value))
   } catch (error) {
@@ -163,7 +169,7 @@ async function release(
   id: string,
 ): Promise<void> {
   const order = await bodyAs(ReleaseOrder, request)
-  if (!order.ok) return refuse(response, 400, order.why)
+  if (!order.ok) return refuse(response, order.status, order.why)
   const released = await service.release(id, order.value.reason)
   if (!released)
     return refuse(response, 404, 'No such switch is engaged. `sluicegate switch list` shows those that are.')

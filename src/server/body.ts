@@ -1,7 +1,10 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { always } from './answer-headers.ts'
+import { letBodyCome } from './expectations.ts'
 
 /** Reads a body of at most `sizeBytesMax`; undefined when it is larger. What comes after the limit is not kept. */
 export async function readBody(request: IncomingMessage, sizeBytesMax: number): Promise<Uint8Array | undefined> {
+  letBodyCome(request)
   const chunks: Buffer[] = []
   let sizeBytes = 0
   for await (const chunk of request as AsyncIterable<Buffer>) {
@@ -10,12 +13,6 @@ export async function readBody(request: IncomingMessage, sizeBytesMax: number): 
     chunks.push(chunk)
   }
   return chunks.length === 1 ? chunks[0] : Buffer.concat(chunks)
-}
-
-const always = {
-  'cache-control': 'no-store',
-  'x-content-type-options': 'nosniff',
-  'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
 }
 
 /** Answers with one JSON document. */

@@ -2,6 +2,7 @@ import type { ServerResponse } from 'node:http'
 import type { Json } from '../ports/json.ts'
 import { challenge } from './address.ts'
 import type { Backlog } from './backlog.ts'
+import { always } from './answer-headers.ts'
 import { retryAfter, sendRpcError } from './body.ts'
 import type { Exchange } from './mcp.ts'
 import { idOf, methodOf } from './message.ts'
@@ -43,10 +44,11 @@ export async function deliver(answer: Response, delivery: Delivery, response: Se
   response.end()
 }
 
-/** Whether the connection stays open is this edge's to say, not the protocol layer's. */
+/** Whether the connection stays open, and who may keep or show the answer, is this edge's to say, not the protocol layer's. */
 function headersOf(answer: Response): Record<string, string> {
   const { connection: _connection, ...headers } = Object.fromEntries(answer.headers)
-  return { 'x-content-type-options': 'nosniff', 'cache-control': 'no-store', ...headers }
+  const isStream = headers['content-type']?.startsWith('text/event-stream') ?? false
+  return { ...headers, ...always, ...(isStream && { 'cache-control': 'no-store, no-transform' }) }
 }
 
 function sendRefused(

@@ -10,10 +10,14 @@ import { anonymousLimit } from './anonymous.ts'
 import { sendJson, sendRpcError } from './body.ts'
 import { hostProblem, hostRules, type HostRules } from './host-guard.ts'
 import { deniedSchema } from '../call/denied.ts'
+import { defaultDials } from './dials.ts'
 import { openListener, type ListenerOptions, type Listening } from './listener.ts'
 import { guardedIdentity } from './identity-guard.ts'
 import { mcpServer, type GatewayService } from './mcp.ts'
-import { exchangeIn, serveMcp, type Endpoint } from './mcp-http.ts'
+import type { Endpoint } from './hand-over.ts'
+import { serveMcp } from './mcp-http.ts'
+import { exchangeIn } from './protocol-request.ts'
+import { standingStreams } from './standing-streams.ts'
 import { mcpSessions } from './sessions.ts'
 import { drainTimes, underWay, type DrainTimes, type UnderWay } from './under-way.ts'
 
@@ -85,6 +89,7 @@ function lastOnConnection(response: ServerResponse): void {
 /** Waits for answers, then ends the protocol layer, which aborts what took too long; those calls still end on record. */
 async function drain({ endpoint, calls }: Served, { drainMs, abortMs }: DrainTimes): Promise<void> {
   await Promise.all([endpoint.answering.idle(drainMs), calls.idle(drainMs)])
+  endpoint.streams.close()
   await Promise.all([endpoint.modern.close(), endpoint.sessions.close()])
   await Promise.all([endpoint.answering.idle(abortMs), calls.idle(abortMs)])
 }
@@ -107,6 +112,7 @@ function servedBy(options: HttpOptions, { port, scheme, backlog }: Listening): S
       build,
       modern: createMcpHandler(build, { onerror: () => undefined }),
       sessions: mcpSessions({ sessionsMax: 1000, perPrincipalMax: 64, nowMs: clock.nowMs, id: randomUUID }),
+      streams: standingStreams(options.dials?.lookEveryMs ?? defaultDials.lookEveryMs),
       anonymous: anonymousLimit(clock),
       answering: underWay(),
       backlog,

@@ -2,11 +2,14 @@ import { constants } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { createServer as createSecureServer } from 'node:https'
-import type { AddressInfo, Socket } from 'node:net'
+import type { AddressInfo } from 'node:net'
 import type { SecureContextOptions } from 'node:tls'
+import { onlySecurely } from './answer-headers.ts'
 import { backlog, type Backlog } from './backlog.ts'
 import { sharePlaces } from './connection-places.ts'
-import { defaultDials, type Cut, type CutReason, type Dials } from './dials.ts'
+import { defaultDials, type Cut, type Dials } from './dials.ts'
+import { earlyStatus, endMalformed, sendBare } from './early-answers.ts'
+import { holdBodiesBack, sendUnmet } from './expectations.ts'
 import { slowClients } from './slow-clients.ts'
 
 /** TLS of a listener: the pair to begin with, and each that takes its place. */
@@ -50,7 +53,8 @@ export async function openListener(options: ListenerOptions): Promise<Listening>
   const server = serverWith(dials, tls)
   sharePlaces(server, dials, cut)
   const clients = slowClients(server, dials, cut)
-  endMalformed(server, cut)
+  endMalformed(server, tls !== undefined, cut)
+  holdBodiesBack(server)
   await bound(server, options)
   const { port } = server.address() as AddressInfo
   const scheme = tls ? 'https' : 'http'
@@ -64,9 +68,8 @@ export async function openListener(options: ListenerOptions): Promise<Listening>
     serve: (handle) =>
       void server.on('request', (request, response) => {
         clients.see(request, response)
-        if (tls) response.setHeader('strict-transport-security', 'max-age=31536000')
-        if (request.rawHeaders.length > 2 * dials.headersMax) return tooMany(response, cut)
-        handle(request, response)
+        if (tls) response.setHeaders(new Map(Object.entries(onlySecurely)))
+        if (!refusedEarly(request, response, dials, cut)) handle(request, response)
       }),
   }
 }
@@ -77,11 +80,13 @@ async function bound(server: Server, { host, port, fault }: ListenerOptions): Pr
   server.on('error', fault)
 }
 
-/** Headers beyond the bound are not there for whoever judges the request: it is refused, not cut to size. */
-function tooMany(response: ServerResponse, cut: Cut): void {
-  cut('headers')
-  response.writeHead(431, { connection: 'close', 'content-length': 0 })
-  response.end()
+/** Whether the request was refused before anybody judged it. Headers beyond the bound are not there for whoever would. */
+function refusedEarly(request: IncomingMessage, response: ServerResponse, { headersMax }: Dials, cut: Cut): boolean {
+  const status = earlyStatus(request, headersMax)
+  if (status === undefined) return sendUnmet(request, response)
+  if (status === 431) cut('headers')
+  sendBare(response, status)
+  return true
 }
 
 function serverWith(dials: Dials, tls: ListenerTls | undefined): Server {
@@ -99,6 +104,8 @@ const settingsOf = (dials: Dials) => ({
   connectionsCheckingInterval: dials.lookEveryMs,
   keepAliveTimeout: dials.keepAliveMs,
   maxHeaderSize: dials.headerBytesMax,
+  // Refused here, with the headers of every answer.
+  requireHostHeader: false,
 })
 
 /** No handshake is abbreviated where clients have certificates, and none done again: each connection proves one, once. */
@@ -115,33 +122,4 @@ function secureServer(dials: Dials, tls: ListenerTls): Server {
   })
   tls.follow((context) => server.setSecureContext(settings(context)))
   return server
-}
-
-/** A client that went away is no news. */
-function reasonOf(code: string): CutReason | undefined {
-  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return 'slow_request'
-  if (code === 'HPE_HEADER_OVERFLOW') return 'headers'
-  return code.startsWith('HPE_') ? 'malformed' : undefined
-}
-
-const statuses: Readonly<Record<string, string>> = {
-  HPE_HEADER_OVERFLOW: '431 Request Header Fields Too Large',
-  ERR_HTTP_REQUEST_TIMEOUT: '408 Request Timeout',
-}
-
-/** Answers what is no HTTP, or not in time, where nothing was answered yet, and closes the connection either way. */
-function endMalformed(server: Server, cut: Cut): void {
-  const answering = new WeakMap<Socket, ServerResponse>()
-  server.prependListener('request', (request, response) => void answering.set(request.socket, response))
-  server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
-    const reason = reasonOf(error.code ?? '')
-    if (reason) cut(reason)
-    const response = answering.get(socket)
-    const silent = response === undefined || response.writableFinished || !response.headersSent
-    if (socket.writable && silent) {
-      socket.write(`HTTP/1.1 ${statuses[error.code ?? ''] ?? '400 Bad Request'}\r\nConnection: close\r\n\r\n`)
-    }
-    setImmediate(() => socket.destroy())
-  })
-  server.on('tlsClientError', () => cut('handshake'))
 }

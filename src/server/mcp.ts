@@ -1,6 +1,7 @@
 import { ProtocolError, Server, type ServerContext } from '@modelcontextprotocol/server'
 import type { Identify } from '../call/authenticate.ts'
 import type { Credential } from '../call/call.ts'
+import type { Halted } from '../call/halt.ts'
 import type { Settled } from '../call/handle.ts'
 import type { CallRequest } from '../call/receive.ts'
 import { brokenInside, surface, withRefusal, type Surface } from '../call/surface.ts'
@@ -16,6 +17,8 @@ export interface GatewayService {
   readonly identify: Identify
   /** Proves a credential without taking it for a sender; `identify` does that, once it is known who sends. */
   readonly prove: Identify
+  /** The switch that stops everything this principal does, where one is engaged: on its session, token or tenant. From memory. */
+  stopped(who: Principal): Halted | undefined
   call(request: CallRequest): Promise<Settled>
   /** The tools this principal may use, in a fixed order. */
   tools(who: Principal): readonly ToolDefinition[]

@@ -26,35 +26,54 @@ export interface SessionsOptions {
 
 export interface McpSessions {
   /**
-   * Opens a session for this principal on a fresh server. Where the principal has too many its own oldest makes room,
-   * where all have too many the oldest of all; when that one is not idle there is none.
+   * A session for this principal on a fresh server, without a place yet: nobody makes room for it and `find` does not know
+   * it. Undefined when there would be no room.
    */
-  open(who: Principal, client: string | undefined, server: Server): Promise<McpSession | undefined>
+  prepare(who: Principal, client: string | undefined, server: Server): Promise<McpSession | undefined>
+  /**
+   * Gives a prepared session its place. Where its principal has too many the principal's own oldest makes room, where all
+   * have too many the oldest of all; false when that one is not idle.
+   */
+  keep(session: McpSession): boolean
   /** The session, when it exists and belongs to this principal. */
   find(id: string, who: Principal): McpSession | undefined
+  /** It is in use: not idle from now on. */
+  touch(session: McpSession): void
   close(): Promise<void>
 }
 
 /** Keeps the sessions of one listener, at most `sessionsMax` of them. */
 export function mcpSessions(options: SessionsOptions): McpSessions {
   const held = new Map<string, Held>()
+  const prepared = new WeakMap<McpSession, string>()
+  const { nowMs } = options
   return {
-    async open(who, client, server) {
+    async prepare(who, client, server) {
       const owner = ownerOf(who)
-      if (!makeRoom(held, owner, options)) return undefined
+      if (room(held, owner, options) === 'none') return undefined
       const id = options.id()
       const transport = new WebStandardStreamableHTTPServerTransport({ sessionIdGenerator: () => id })
       transport.onclose = () => held.delete(id)
-      const session = { id, transport, client, owner, usedMs: options.nowMs() }
-      held.set(id, session)
+      const session = { id, transport, client }
+      prepared.set(session, owner)
       await server.connect(transport)
       return session
     },
+    keep(session) {
+      const owner = prepared.get(session)
+      const found = owner === undefined ? 'none' : room(held, owner, options)
+      if (owner === undefined || found === 'none') return false
+      if (found !== 'free') drop(held, found)
+      held.set(session.id, { ...session, owner, usedMs: nowMs() })
+      return true
+    },
     find(id, who) {
       const session = held.get(id)
-      if (!session || session.owner !== ownerOf(who)) return undefined
-      session.usedMs = options.nowMs()
-      return session
+      return session?.owner === ownerOf(who) ? session : undefined
+    },
+    touch({ id }) {
+      const session = held.get(id)
+      if (session) session.usedMs = nowMs()
     },
     async close() {
       await Promise.all([...held.values()].map(({ transport }) => transport.close()))
@@ -64,18 +83,17 @@ export function mcpSessions(options: SessionsOptions): McpSessions {
 
 const ownerOf = ({ tenant, issuer, subject }: Principal) => JSON.stringify([tenant, issuer, subject])
 
-/** Nothing is awaited between counting and taking the place: requests at one time cannot open more than fit. */
-function makeRoom(held: Map<string, Held>, owner: string, options: SessionsOptions): boolean {
+/** Whether one more fits: at once, in the place of an idle one, or not at all. Changes nothing. */
+function room(held: Map<string, Held>, owner: string, options: SessionsOptions): 'free' | 'none' | Held {
   const all = [...held.values()]
   const own = all.filter((session) => session.owner === owner)
-  if (own.length >= options.perPrincipalMax) return dropIdle(held, own, options)
-  return all.length < options.sessionsMax || dropIdle(held, all, options)
+  const full = own.length >= options.perPrincipalMax ? own : all.length >= options.sessionsMax ? all : undefined
+  if (!full) return 'free'
+  const oldest = full.reduce((a, b) => (a.usedMs <= b.usedMs ? a : b))
+  return options.nowMs() - oldest.usedMs < idleMsMax ? 'none' : oldest
 }
 
-function dropIdle(held: Map<string, Held>, from: readonly Held[], { nowMs }: SessionsOptions): boolean {
-  const oldest = from.reduce((a, b) => (a.usedMs <= b.usedMs ? a : b))
-  if (nowMs() - oldest.usedMs < idleMsMax) return false
-  held.delete(oldest.id)
-  void oldest.transport.close()
-  return true
+function drop(held: Map<string, Held>, { id, transport }: Held): void {
+  held.delete(id)
+  void transport.close()
 }

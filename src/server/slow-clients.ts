@@ -1,6 +1,7 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Cut, CutReason, Dials } from './dials.ts'
+import { sendBare } from './early-answers.ts'
 
 /** One request from its headers on, and what was seen of its client. */
 interface Watched {
@@ -38,7 +39,7 @@ export function slowClients(server: Server, dials: Dials, cut: Cut) {
     if (reason === undefined) return
     open.delete(one)
     cut(reason)
-    if (reason === 'slow_body') tellTooSlow(one.response)
+    if (reason === 'slow_body') sendBare(one.response, 408)
     // What was just written goes out first.
     setImmediate(() => one.socket.destroy())
   }
@@ -76,10 +77,4 @@ function look(one: Watched, { lookEveryMs, bodyMs, readMs, answerMs, pendingByte
     one.waitingLooks * lookEveryMs >= answerMs ||
     one.fullLooks >= fullLooksMax
   return slow ? 'slow_reader' : undefined
-}
-
-function tellTooSlow(response: ServerResponse): void {
-  if (response.headersSent) return
-  response.writeHead(408, { connection: 'close', 'content-length': 0 })
-  response.end()
 }

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Identity } from '../call/authenticate.ts'
+import type { Halted } from '../call/halt.ts'
 import { surface } from '../call/surface.ts'
 import type { Anonymous } from './anonymous.ts'
 import { retryAfter, sendRpcError } from './body.ts'
@@ -58,6 +59,12 @@ export async function turnAway(
       ? { 'www-authenticate': challenge(addressOf(request, reachable), { error: refused.error ?? 'invalid_token' }) }
       : { 'retry-after': retryAfter(1_000) }),
   })
+}
+
+/** 403 for what is no call, and would go on for long: a call is refused by the pipeline, and on record. */
+export function sendStopped(response: ServerResponse, { code, message, retryAfterMs }: Halted): void {
+  const denied = { code, message, ...(retryAfterMs !== undefined && { retryAfterMs }) }
+  sendRpcError(response, 403, { code: 403001, message: `DENY ${code}: ${message}`, data: { denied } })
 }
 
 /** 429 with `Retry-After`, for what is refused before there is a call. */

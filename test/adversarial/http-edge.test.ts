@@ -37,6 +37,7 @@ function slowService() {
         if (request.credential.kind === 'none') end('refused')
         arrived.dispatchEvent(new Event('call'))
       }),
+    stopped: () => undefined,
     tools: () => [],
   }
   return { service, calls, arrival: () => once(arrived, 'call') }

@@ -243,8 +243,10 @@ describe('the admin listener', () => {
 
   it('refuses ambiguous JSON and a body of megabytes', async () => {
     const headers = { authorization: `Bearer ${gate.adminToken}` }
-    const bodies = ['{"kind":"tool","kind":"tenant","target":"acme","reason":"x"}', 'x'.repeat(100_000), '']
-    for (const body of bodies) expect((await send(`${gate.admin}/api/v1/switches`, { headers, body })).status).toBe(400)
+    const statusOf = async (body: string) => (await send(`${gate.admin}/api/v1/switches`, { headers, body })).status
+    expect(await statusOf('{"kind":"tool","kind":"tenant","target":"acme","reason":"x"}')).toBe(400)
+    expect(await statusOf('')).toBe(400)
+    expect(await statusOf('x'.repeat(100_000))).toBe(413)
   })
 
   it('knows what it does not know', async () => {

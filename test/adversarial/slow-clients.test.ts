@@ -28,6 +28,7 @@ const service: GatewayService = {
   prove,
   identify: prove,
   call: async ({ toolName }) => settled(toolName === 'large' ? large : 'small'),
+  stopped: () => undefined,
   tools: () => [],
 }
 

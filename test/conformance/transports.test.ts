@@ -249,6 +249,7 @@ describe('the HTTP edge', () => {
     expect((await send(gate.mcp, { headers: authorization, body: padded(1024 * 1024) })).status).toBe(200)
     const answer = await send(gate.mcp, { headers: authorization, body: padded(1024 * 1024 + 1) })
     expect([answer.status, codeOf(answer)]).toEqual([413, 'invalid_arguments'])
+    expect(answer.message.error?.message).toBe('DENY invalid_arguments: A message may have at most 1 MiB.')
   })
 
   it.each(ambiguous())('refuses %s with 400', async (_what, text, why) => {

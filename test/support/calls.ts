@@ -1,4 +1,6 @@
 import type { Ready, Received } from '../../src/call/call.ts'
+import type { Settled } from '../../src/call/handle.ts'
+import type { CallRequest } from '../../src/call/receive.ts'
 import type { Principal } from '../../src/identity/principal.ts'
 import { Proof } from '../../src/identity/proof.ts'
 import type { ProvenToken } from '../../src/identity/token.ts'
@@ -94,3 +96,13 @@ export function ready(tool: Tool = aTool(), more: Partial<Ready> = {}): Ready {
 }
 
 export const aReceipt = { stream: 'stream', seq: 7, leaf: '0'.repeat(64), durableMs: 0, durableNs: 0n }
+
+/** What a gateway says to a call whose credential was refused. Anything else is not expected. */
+export async function refusedCall({ credential }: CallRequest): Promise<Settled> {
+  const refused = credential.kind === 'none' ? credential.refused : undefined
+  if (!refused) throw new Error('no call was expected')
+  return {
+    outcome: { kind: 'refused', refusal: { denied: { code: refused.code, message: 'No.' } } },
+    receipt: aReceipt,
+  }
+}

@@ -28,6 +28,7 @@ const service: GatewayService = {
     breakAt('call'),
     Promise.resolve(answer(`${request.transport} ${request.plan.id ?? ''} ${request.traceparent ?? ''}`))
   ),
+  stopped: () => undefined,
   tools: () => (breakAt('tools'), []),
 }
 

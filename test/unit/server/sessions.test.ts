@@ -8,11 +8,15 @@ function table() {
   let opened = 0
   const id = () => `s${(opened += 1)}`
   const sessions = mcpSessions({ sessionsMax: 5, perPrincipalMax: 3, nowMs: () => clock.ms, id })
-  const open = async (subject: string) => {
+  const prepare = (subject: string) => {
     const server = new Server({ name: 'test', version: '1' }, { capabilities: {} })
-    return (await sessions.open({ ...someone, subject }, undefined, server))?.id
+    return sessions.prepare({ ...someone, subject }, undefined, server)
   }
-  return { clock, sessions, open }
+  const open = async (subject: string) => {
+    const session = await prepare(subject)
+    return session && sessions.keep(session) ? session.id : undefined
+  }
+  return { clock, sessions, prepare, open }
 }
 
 describe('the sessions of a listener', () => {
@@ -32,6 +36,21 @@ describe('the sessions of a listener', () => {
     expect(await open('busy')).toBeDefined()
     expect(sessions.find(first ?? '', { ...someone, subject: 'busy' })).toBeUndefined()
     expect(sessions.find(other ?? '', { ...someone, subject: 'other' })).toBeDefined()
+  })
+
+  it('take nobody’s place before they are kept, and then no more than there are', async () => {
+    const { clock, sessions, prepare, open } = table()
+    const own = [await open('busy'), await open('busy'), await open('busy')]
+    clock.ms += idleMsMax
+    const [one, two] = [await prepare('busy'), await prepare('busy')]
+    const there = () => own.filter((id) => sessions.find(id ?? '', { ...someone, subject: 'busy' }))
+    expect(there()).toEqual(own)
+    expect(sessions.find(one?.id ?? '', { ...someone, subject: 'busy' })).toBeUndefined()
+    expect(one && sessions.keep(one)).toBe(true)
+    expect(there()).toEqual(own.slice(1))
+    for (const id of own.slice(1)) sessions.touch({ id } as never)
+    expect(two && sessions.keep(two)).toBe(false)
+    expect(there()).toEqual(own.slice(1))
   })
 
   it('are bounded for all together', async () => {
