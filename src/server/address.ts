@@ -5,6 +5,8 @@ import { valuesOf } from './host-guard.ts'
 /** How a listener can be addressed from outside. */
 export interface Reachable {
   readonly scheme: 'http' | 'https'
+  /** Where the listener stands. */
+  readonly port: number
   /** Where `/mcp` is for clients, when something stands before the listener. */
   readonly publicUrl?: string
 }
@@ -12,6 +14,16 @@ export interface Reachable {
 /** Where `/mcp` is for this client: as configured, else under the Host it used, which is one of ours by now. */
 export function addressOf(request: IncomingMessage, { scheme, publicUrl }: Reachable): string {
   return publicUrl ?? `${scheme}://${(valuesOf(request, 'host')[0] ?? '').toLowerCase()}/mcp`
+}
+
+/**
+ * What a proof of possession must be about: as configured, else our own port under the name in Host. Whoever passes on a
+ * proof that was made for another server on this machine would name that one's port in Host.
+ */
+export function proofAddressOf(request: IncomingMessage, reachable: Reachable): string {
+  const address = new URL(addressOf(request, reachable))
+  if (reachable.publicUrl === undefined) address.port = String(reachable.port)
+  return address.href
 }
 
 /** Where the metadata of a resource are (RFC 9728 §3.1). */

@@ -27,11 +27,18 @@ function bareAnswer(status: number, secure: boolean): string {
 
 /**
  * The status of a request that is not looked at any further, where it has one: more headers than anybody here would see,
- * or no Host where HTTP wants one (RFC 9112 §3.2). An HTTP/1.0 request without Host is refused by its lack of a name of ours.
+ * no Host where HTTP wants one (RFC 9112 §3.2), or a body that another server might end elsewhere (§6.1: a coding beside
+ * `chunked`, or any in a version that had none). What else is ambiguous about a body's length, Node's parser refuses.
  */
-export function earlyStatus(request: IncomingMessage, headersMax: number): number | undefined {
-  if (request.rawHeaders.length > 2 * headersMax) return 431
-  return request.httpVersion === '1.1' && request.headers.host === undefined ? 400 : undefined
+export function earlyStatus(
+  { rawHeaders, headers, httpVersion }: IncomingMessage,
+  headersMax: number,
+): number | undefined {
+  if (rawHeaders.length > 2 * headersMax) return 431
+  const coding = headers['transfer-encoding']
+  const ends = coding === undefined || (httpVersion === '1.1' && coding.toLowerCase() === 'chunked')
+  const named = headers.host !== undefined || httpVersion === '1.0'
+  return ends && named ? undefined : 400
 }
 
 /** A client that went away is no news. */

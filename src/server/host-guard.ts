@@ -27,8 +27,10 @@ export function valuesOf(request: IncomingMessage, name: string): readonly strin
   return request.headersDistinct[name] ?? []
 }
 
+/** Without its port, where that can be one: what is no address is nobody's name. */
 function nameOf(host: string): string {
-  return host.replace(/:[0-9]+$/, '').toLowerCase()
+  const [, name = host, port = '0'] = /^(.*):([0-9]{1,5})$/.exec(host) ?? []
+  return (Number(port) <= 65_535 ? name : host).toLowerCase()
 }
 
 const loopbackHosts: readonly string[] = ['localhost', '127.0.0.1', '[::1]']

@@ -116,7 +116,7 @@ function servedBy(options: HttpOptions, { port, scheme, backlog }: Listening): S
       anonymous: anonymousLimit(clock),
       answering: underWay(),
       backlog,
-      reachable: { scheme, ...(options.publicUrl !== undefined && { publicUrl: options.publicUrl }) },
+      reachable: { scheme, port, ...(options.publicUrl !== undefined && { publicUrl: options.publicUrl }) },
     },
   }
 }

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { finished } from 'node:stream/promises'
-import { addressOf } from './address.ts'
+import { proofAddressOf } from './address.ts'
 import { provenBy, take } from './admission.ts'
 import { sendRpcError } from './body.ts'
 import { credentialOf } from './credential.ts'
@@ -44,7 +44,7 @@ function sendNotAllowed(response: ServerResponse): void {
 
 function callerOf(endpoint: Endpoint, request: IncomingMessage): Caller {
   const mcpSession = valuesOf(request, 'mcp-session-id')[0]
-  const credential = credentialOf(request, addressOf(request, endpoint.reachable))
+  const credential = credentialOf(request, proofAddressOf(request, endpoint.reachable))
   return { credential, transport: 'http', ...(mcpSession !== undefined && { mcpSession }) }
 }
 

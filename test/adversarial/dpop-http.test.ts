@@ -89,6 +89,20 @@ describe('a token bound to a DPoP key, over HTTP', () => {
     expect(refused).toHaveLength(attempts.length)
   })
 
+  it('is not taken with a proof that was made for another server on this machine', async () => {
+    await using gateway = await open()
+    for (const host of ['127.0.0.1:1', 'localhost:8080', '127.0.0.1']) {
+      const relayed = await call(gateway, token(), 'orders.export', week, {
+        url: `http://${host}/mcp`,
+        headers: { host },
+      })
+      expect([relayed.status, challengeOf(relayed)]).toEqual([401, expect.stringContaining('invalid_dpop_proof')])
+    }
+    const { port } = new URL(gateway.mcp)
+    const named = { url: `http://localhost:${port}/mcp`, headers: { host: `localhost:${port}` } }
+    expect((await call(gateway, token(), 'orders.export', week, named)).status).toBe(200)
+  })
+
   it('is told how to prove possession', async () => {
     await using gateway = await open()
     const shown = token()

@@ -81,6 +81,15 @@ const badHosts = [
   'evil.example@localhost',
   'localhost,evil.example',
   'localhost:1:2',
+  'localhost:',
+  'localhost:65536',
+  'localhost:99999',
+  '[::1]:99999',
+  '::1',
+  '[::1',
+  '[::1].',
+  '127.0.0.1.',
+  'gate.example.',
   '',
 ]
 const badOrigins = [
@@ -195,6 +204,31 @@ describe('a request of an older HTTP, or with its address spelled out', () => {
     expect(await raw(clear.admin, `GET ${path} HTTP/1.1\nConnection: close\n\n`)).toContain(' 400 ')
     const spelled = `GET http://localhost${path} HTTP/1.1\nHost: evil.example\nConnection: close\n\n`
     expect(await raw(clear.admin, spelled)).toContain(' 403 ')
+  })
+
+  it('is served by no path but its own, whatever authority its target names', async () => {
+    for (const authority of ['evil.example', 'localhost', 'localhost@evil.example']) {
+      for (const [base, path] of [
+        [clear.mcp, '/mcp'],
+        [clear.admin, '/healthz'],
+        [clear.admin, '/metrics'],
+      ] as const) {
+        const spelled = `GET http://${authority}${path} HTTP/1.1\nHost: localhost\nConnection: close\n\n`
+        expect(await raw(base, spelled)).toContain(' 404 ')
+      }
+    }
+    for (const target of [
+      '//evil.example/healthz',
+      '/healthz/',
+      '/HEALTHZ',
+      '/./healthz',
+      '/healthz%00',
+      '*',
+      '/%68ealthz',
+    ])
+      expect(await raw(clear.admin, `GET ${target} HTTP/1.1\nHost: localhost\nConnection: close\n\n`)).toContain(
+        ' 404 ',
+      )
   })
 
   it('opens no tunnel', async () => {
