@@ -27,8 +27,9 @@ export interface Keys {
   readonly sessionKey: Uint8Array
   /** For digests that are compared over months, 32 bytes. */
   readonly historyKey: Uint8Array
-  /** Bearer token of the admin listener. */
+  /** Bearer token of the admin listener, as it was at the start, and the file where a new one is put. */
   readonly adminToken: string
+  readonly adminTokenFile: string
   /**
    * The key for digests of a tenant's data in the month of `tsMs`. Makes the month's key file when that month is now;
    * refuses for another month without one: its key was destroyed, or never was here.
@@ -61,14 +62,13 @@ export async function openKeys(directory: string, clock: Clock, deployment?: str
     deployment: signerFrom(directory, 'deployment.pem'),
     detector: signerFrom(directory, 'detector.pem'),
   }
+  const adminTokenFile = path.join(directory, 'admin.token')
   const opened = {
     ...signers,
     sessionKey: bytesFrom(path.join(directory, 'session.key')),
     historyKey: bytesFrom(path.join(directory, 'history.key')),
-    adminToken: secretFile(
-      path.join(directory, 'admin.token'),
-      () => `${randomBytes(32).toString('base64url')}\n`,
-    ).trim(),
+    adminToken: secretFile(adminTokenFile, () => `${randomBytes(32).toString('base64url')}\n`).trim(),
+    adminTokenFile,
     digestKey: monthKeys(directory, clock),
   }
   const trust = trustOf(path.join(path.dirname(directory), 'trust.json'), signers, deployment)

@@ -3,7 +3,7 @@ import path from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 
 /** Version of the schema below, kept in the file: how many of the steps it has been through. */
-const schemaVersion = 3
+export const stateSchemaVersion = 3
 
 /** How long a process waits for another one's write, milliseconds. */
 const busyTimeoutMs = 5000
@@ -83,8 +83,8 @@ function prepareOrClose(db: DatabaseSync): void {
 
 function migrate(db: DatabaseSync): void {
   const { user_version: version } = db.prepare('PRAGMA user_version').get() as { user_version: number }
-  if (version > schemaVersion)
-    throw new Error(`it was written by a newer release (schema ${version}, this one knows ${schemaVersion})`)
+  if (version > stateSchemaVersion)
+    throw new Error(`it was written by a newer release (schema ${version}, this one knows ${stateSchemaVersion})`)
   for (const step of steps.slice(version)) db.exec(step)
-  db.exec(`PRAGMA user_version = ${schemaVersion}`)
+  db.exec(`PRAGMA user_version = ${stateSchemaVersion}`)
 }

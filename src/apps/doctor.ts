@@ -1,6 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import type { LoadedConfig } from '../config/load.ts'
 import type { Config } from '../config/schema.ts'
+import type { ServiceTlsSection } from '../config/tls-section.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Secret } from '../ports/secret.ts'
 import { certificatesFinding } from './doctor/certificates.ts'
@@ -13,7 +14,7 @@ import { clocksFinding, serviceUrls, servicesFinding, sinksFinding } from './doc
 import { processFinding, type ProcessFacts } from './doctor/process.ts'
 import { reacher, type Reach } from './doctor/reach.ts'
 import { configurationFinding, detectionsFinding, policiesFinding } from './doctor/rules.ts'
-import { secretsFound } from './doctor/secrets.ts'
+import { secretsFound, type SecretsFound } from './doctor/secrets.ts'
 import { issuersFinding, issuerUrls, ticketsFinding } from './doctor/sources.ts'
 import { stateFinding } from './doctor/state.ts'
 
@@ -22,6 +23,8 @@ export interface DoctorOptions extends Omit<ProcessFacts, 'mode'> {
   /** The configuration file; absent for the development server's. */
   readonly file?: string
   readonly clock: Clock
+  /** What is shown to the admin listener and trusted of it; without it, its own certificate is trusted and none is shown. */
+  readonly client?: ServiceTlsSection
   /** Longest that one look may take, milliseconds. */
   readonly timeoutMs?: number
   /** Told as each look ends. */
@@ -42,8 +45,11 @@ const timeoutDefaultMs = 15_000
 export async function doctor(options: DoctorOptions): Promise<readonly Check[]> {
   const { config } = options.loaded
   const knocking = reacher(config?.mode ?? 'production', options.clock)
-  const opened: Secret[] = []
-  const looks = [...withoutConfig(options), ...(config ? withConfig(options, config, knocking.reach, opened) : [])]
+  const secrets = config && openedOnce(() => secretsFound(config, options))
+  const looks = [
+    ...withoutConfig(options),
+    ...(config && secrets ? withConfig(options, { config, reach: knocking.reach, secrets }) : []),
+  ]
   const { progress = () => undefined, timeoutMs = timeoutDefaultMs } = options
   let done = 0
   const checks = await Promise.all(
@@ -54,11 +60,28 @@ export async function doctor(options: DoctorOptions): Promise<readonly Check[]> 
     }),
   )
   await knocking.close()
+  const opened = secrets?.soFar() ?? []
   return checks.map((check) => withoutSecrets(check, opened))
 }
 
+/** Secrets that several looks need, opened when the first one asks: a login at Vault may be one of few that are left. */
+interface Opened {
+  found(): Promise<SecretsFound>
+  /** What is open by now. */
+  soFar(): readonly Secret[]
+}
+
+function openedOnce(open: () => Promise<SecretsFound>): Opened {
+  let found: Promise<SecretsFound> | undefined
+  let held: SecretsFound | undefined
+  return {
+    found: () => (found ??= open().then((one) => (held = one))),
+    soFar: () => held?.opened ?? [],
+  }
+}
+
 function withoutConfig(options: DoctorOptions): readonly Examination[] {
-  const { loaded, file, data, clock } = options
+  const { loaded, file, data } = options
   const mode = loaded.config?.mode ?? 'production'
   return [
     { name: 'configuration', look: () => configurationFinding(loaded, file) },
@@ -67,33 +90,33 @@ function withoutConfig(options: DoctorOptions): readonly Examination[] {
     { name: 'keys', look: () => keysFinding(data) },
     { name: 'admin token', look: () => adminTokenFinding(data) },
     { name: 'evidence', look: () => evidenceFinding(data) },
-    { name: 'state', look: () => stateFinding(data, clock.nowMs()) },
+    { name: 'state', look: () => stateFinding(data) },
   ]
 }
 
-function withConfig(options: DoctorOptions, config: Config, reach: Reach, opened: Secret[]): readonly Examination[] {
-  const { loaded, clock } = options
+interface Configured {
+  readonly config: Config
+  readonly reach: Reach
+  readonly secrets: Opened
+}
+
+function withConfig(options: DoctorOptions, { config, reach, secrets }: Configured): readonly Examination[] {
+  const { loaded, clock, client } = options
+  const opened = async () => (await secrets.found()).opened
   return [
     { name: 'policies', look: () => policiesFinding(loaded) },
     { name: 'detections', look: () => detectionsFinding(loaded) },
-    {
-      name: 'secrets',
-      look: async () => {
-        const found = await secretsFound(config, options)
-        opened.push(...found.opened)
-        return found.finding
-      },
-    },
+    { name: 'secrets', look: async () => (await secrets.found()).finding },
     { name: 'certificates', look: () => certificatesFinding(config, clock) },
     { name: 'issuers', look: () => issuersFinding(config, clock) },
-    { name: 'tickets', look: () => ticketsFinding(config, options) },
+    { name: 'tickets', look: () => ticketsFinding(config, { clock, secrets: opened }) },
     {
       name: 'clocks',
       look: () => clocksFinding({ clock, reach, places: [...serviceUrls(config), ...issuerUrls(config)], wait }),
     },
     { name: 'services', look: () => servicesFinding(config, reach) },
     { name: 'sinks', look: () => sinksFinding(config, reach) },
-    { name: 'listeners', look: () => listenersFinding(config) },
+    { name: 'listeners', look: () => listenersFinding(config, { clock, ...(client && { client }) }) },
   ]
 }
 

@@ -1,13 +1,15 @@
 import { systemClock } from '../adapters/clock-system.ts'
-import { tlsFiles } from '../adapters/tls-files.ts'
+import { fileSecret } from '../adapters/secrets-file.ts'
 import type { TlsSection } from '../config/tls-section.ts'
 import type { JsonObject } from '../ports/json.ts'
+import type { Secret } from '../ports/secret.ts'
 import { listenAdmin, type AdminService } from '../server/admin.ts'
 import { listenHttp } from '../server/http.ts'
 import type { ListenerTls } from '../server/listener.ts'
 import type { Gateway } from './gateway.ts'
 import type { GatewayOptions } from './options.ts'
 import type { Reloads } from './reload.ts'
+import { openTls } from './tls-sections.ts'
 
 /** Where a gateway can be reached. */
 export interface Addresses {
@@ -50,7 +52,7 @@ export async function listen(asked: ListenOptions): Promise<Addresses> {
   const { tls: opsFiles, ...ops } = asked.admin
   const fault = (error: unknown) => options.report({ level: 'error', fault: String(error) })
   const stopping = new AbortController()
-  const token = options.adminToken ?? { current: () => gateway.keys.adminToken }
+  const token = options.adminToken ?? ownToken(gateway, fault)
   const opsTls = await tlsOf(held, asked, 'admin', opsFiles)
   const httpTls = await tlsOf(held, asked, 'listen', httpFiles)
   const admin = held.adopt(
@@ -88,6 +90,10 @@ export async function listen(asked: ListenOptions): Promise<Addresses> {
   }
 }
 
+/** The token that the data directory holds: live, like every other secret. */
+const ownToken = ({ keys: { adminTokenFile: path } }: Gateway, fault: (error: unknown) => void): Secret =>
+  fileSecret({ name: 'admin.token', path, ownerOnly: true, clock: systemClock(), fault })
+
 function scopesOf({ catalog }: GatewayOptions): readonly string[] {
   return [...new Set(catalog.list.flatMap(({ visibleWith }) => visibleWith))].sort()
 }
@@ -124,24 +130,19 @@ async function tlsOf(
   section: TlsSection | undefined,
 ): Promise<{ readonly tls?: ListenerTls }> {
   if (!section) return {}
-  const { cert, key, ca, issuedBy, clientCert, minVersion, rotationDays } = section
-  const source = await tlsFiles({
-    name,
-    files: { cert, key, ...(ca !== undefined && { ca }), ...(issuedBy !== undefined && { issuedBy }) },
-    use: 'server',
-    minVersion,
-    rotationDays,
-    strictKey: options.mode === 'production',
+  const opening = {
+    mode: options.mode,
     clock: systemClock(),
     told: transport.certificate,
     ...(certificatesEveryMs !== undefined && { everyMs: certificatesEveryMs }),
-  })
+  }
+  const source = await openTls({ name, use: 'server', section }, opening)
   transport.watch(source)
   held.defer(() => {
     source.close()
     transport.forget(source)
   })
-  return { tls: { clientCert, current: source.current, follow: source.follow } }
+  return { tls: { clientCert: section.clientCert, current: source.current, follow: source.follow } }
 }
 
 function taken(section: string, { host, port }: { readonly host: string; readonly port: number }) {

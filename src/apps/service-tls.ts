@@ -1,8 +1,9 @@
 import { systemClock } from '../adapters/clock-system.ts'
-import { tlsFiles, type CertificateEvent, type TlsSource } from '../adapters/tls-files.ts'
+import type { CertificateEvent, TlsSource } from '../adapters/tls-files.ts'
 import type { Config } from '../config/schema.ts'
 import type { ServiceSection } from '../config/sections.ts'
 import type { Keep } from './kept.ts'
+import { openTls, serviceTlsName } from './tls-sections.ts'
 import type { Transport } from './transport.ts'
 
 /** TLS of a service, with what happened to its certificate before anybody listened. */
@@ -42,18 +43,9 @@ async function open(
   service: string,
   tls: NonNullable<ServiceSection['tls']>,
 ): Promise<ServiceTls> {
-  const { minVersion, rotationDays, ...files } = tls
   const { told, to } = relay()
-  const source = await tlsFiles({
-    name: `services.${service}`,
-    files,
-    minVersion,
-    rotationDays,
-    told,
-    use: 'client',
-    strictKey: mode === 'production',
-    clock: systemClock(),
-  })
+  const named = { name: serviceTlsName(service), use: 'client', section: tls } as const
+  const source = await openTls(named, { mode, clock: systemClock(), told })
   let watched: Transport | undefined
   source.onClose(() => watched?.forget(source))
   return {

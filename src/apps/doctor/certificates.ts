@@ -1,55 +1,39 @@
-import { tlsFiles, type TlsSource } from '../../adapters/tls-files.ts'
-import { builtIn, type Config } from '../../config/schema.ts'
-import type { TlsSection } from '../../config/tls-section.ts'
+import type { Config } from '../../config/schema.ts'
 import type { Clock } from '../../ports/clock.ts'
+import { openTls, tlsFilesOf, tlsSections, type NamedTls } from '../tls-sections.ts'
 import { bad, fine, together, told, warn, type Finding } from './finding.ts'
-import { openTls } from './reach.ts'
+
+/** What is to be said of one certificate, and where the configuration names it. */
+interface Judged {
+  readonly name: string
+  readonly at: readonly string[]
+  readonly finding: Finding
+}
 
 /** Every certificate with its key: whether it can be used, and whether it is time for another. */
 export async function certificatesFinding(config: Config, clock: Clock): Promise<Finding> {
-  const { mode, listen, admin, services } = config
-  const listeners = Object.entries({ listen: listen.tls, admin: admin.tls }).flatMap(([name, tls]) =>
-    tls ? [{ name, cert: tls.cert, source: () => openListener(mode, name, tls, clock) }] : [],
-  )
-  const clients = Object.entries(services === builtIn ? {} : services).flatMap(([service, { tls }]) => {
-    const name = `services.${service}`
-    return tls ? [{ name, cert: tls.cert ?? `${name}.tls`, source: () => openTls(mode, name, tls, clock) }] : []
+  const judged = await judgedCertificates(config, clock)
+  const names = judged.map(({ name }) => name).join(', ')
+  return together(judged.map(({ finding }) => finding), names === '' ? 'there are none' : `${names}: in order`) // prettier-ignore
+}
+
+/** The same, each by itself. */
+export function judgedCertificates(config: Config, clock: Clock): Promise<readonly Judged[]> {
+  const { mode } = config
+  const judged = tlsSections(config).map(async ({ at, ...named }) => {
+    return { name: named.name, at, finding: await pairFinding(named, { mode, clock }) }
   })
-  const pairs = [...listeners, ...clients]
-  const findings = await Promise.all(pairs.map(pairFinding))
-  return together(findings, pairs.length === 0 ? 'there are none' : `${pairs.map(({ name }) => name).join(', ')}: in order`) // prettier-ignore
+  return Promise.all(judged)
 }
 
-interface Pair {
-  readonly name: string
-  readonly cert: string
-  readonly source: () => Promise<TlsSource>
-}
-
-async function pairFinding({ name, cert, source }: Pair): Promise<Finding> {
+async function pairFinding(named: NamedTls, opening: Parameters<typeof openTls>[1]): Promise<Finding> {
+  const files = Object.values(tlsFilesOf(named.section)).join(', ')
   try {
-    const opened = await source()
+    const opened = await openTls(named, opening)
     const due = opened.facts()?.due ?? []
     opened.close()
-    return due.length === 0 ? fine('') : warn(`The certificate of ${name}: ${due.join(' ')}`, `Renew ${cert}.`)
+    return due.length === 0 ? fine('') : warn(`The certificate of ${named.name}: ${due.join(' ')}`, `Renew ${files}.`)
   } catch (error) {
-    return bad(told(error), `Renew or mend ${cert}.`)
+    return bad(told(error), `Renew or mend ${files}.`)
   }
-}
-
-/** A certificate as the gateway would open it at a listener. Rejects when it would be refused. */
-function openListener(mode: Config['mode'], name: string, tls: TlsSection, clock: Clock): Promise<TlsSource> {
-  const { minVersion, rotationDays, cert, key, ca, issuedBy } = tls
-  const files = { cert, key, ...(ca !== undefined && { ca }), ...(issuedBy !== undefined && { issuedBy }) }
-  const told = () => undefined
-  return tlsFiles({
-    name,
-    files,
-    minVersion,
-    rotationDays,
-    told,
-    use: 'server',
-    strictKey: mode === 'production',
-    clock,
-  })
 }

@@ -1,14 +1,13 @@
-import { readFileSync } from 'node:fs'
 import { createServer } from 'node:net'
-import { Agent, request } from 'undici'
 import type { Config } from '../../config/schema.ts'
-import { isJsonObject } from '../../ports/json.ts'
+import { askReady, type Asking, type Heard } from './admin-ready.ts'
 import { bad, fine, warn, type Finding } from './finding.ts'
 
-const timeoutMs = 3_000
-
 /** The ports that `serve` would take: free, or taken by a gateway that is ready. */
-export async function listenersFinding({ listen, admin }: Config): Promise<Finding> {
+export async function listenersFinding(
+  { listen, admin, mode }: Config,
+  asking: Omit<Asking, 'mode'>,
+): Promise<Finding> {
   const taken = await Promise.all([whyTaken(listen), whyTaken(admin)])
   const names = ['listen', 'admin'].filter((_, index) => taken[index] !== undefined)
   if (names.length === 0) return fine(`${listen.host}:${listen.port} and ${admin.host}:${admin.port} are free`)
@@ -18,7 +17,7 @@ export async function listenersFinding({ listen, admin }: Config): Promise<Findi
       `${names.join(' and ')} cannot be opened (${[...codes].join(', ')}).`,
       'Choose another host or port there.',
     )
-  return runningFinding(admin, names)
+  return runningFinding(await askReady(admin, { ...asking, mode }), names)
 }
 
 /** Undefined when the port can be had. Port 0 always can. */
@@ -30,44 +29,32 @@ function whyTaken({ host, port }: { readonly host: string; readonly port: number
   })
 }
 
-async function runningFinding(admin: Config['admin'], taken: readonly string[]): Promise<Finding> {
-  const answer = await ready(admin).catch(() => undefined)
-  const other = 'Stop what listens there, or choose another port.'
-  if (!answer) return bad(`${taken.join(' and ')}: the port is in use, and no gateway answers there.`, other)
-  const { problems } = answer
-  if (problems.length > 0)
-    return bad(`A gateway runs there and is not ready: ${problems.join(' ')}`, 'See to what it says.')
-  if (taken.length < 2)
-    return warn(`A gateway runs there, and only ${taken.join()} is taken.`, 'Is it the one of this configuration?')
+function runningFinding(heard: Heard, taken: readonly string[]): Finding {
+  switch (heard.kind) {
+    case 'unusable':
+      return warn(heard.why, 'Mend what --ca, --cert and --key name.')
+    case 'stranger':
+      return bad(`${taken.join(' and ')}: the port is in use, and no gateway answers there.`, stopIt)
+    case 'unwelcome':
+      return bad('A gateway runs there, and does not take the certificate of --cert.', 'Pass one that an authority in admin.tls.ca issued.') // prettier-ignore
+    case 'asks':
+      return aloneFinding(taken) ?? fine('a gateway runs there, reachable, and asks for a client certificate: --cert and --key have it asked whether it is ready') // prettier-ignore
+    case 'answered':
+      return aloneFinding(taken) ?? readyFinding(heard)
+  }
+}
+
+const stopIt = 'Stop what listens there, or choose another port.'
+
+/** Only one of the two ports is taken: the gateway that answers may be another. */
+function aloneFinding(taken: readonly string[]): Finding | undefined {
+  if (taken.length > 1) return undefined
+  return warn(`A gateway runs there, and only ${taken.join()} is taken.`, 'Is it the one of this configuration?')
+}
+
+function readyFinding({ problems, warnings }: Heard & { kind: 'answered' }): Finding {
+  const see = 'See to what it says: its log has the details.'
+  if (problems.length > 0) return bad(`A gateway runs there and is not ready: ${problems.join(' ')}`, see)
+  if (warnings.length > 0) return warn(`A gateway runs there and is ready, and warns: ${warnings.join(' ')}`, see)
   return fine('a gateway runs there, and is ready')
-}
-
-async function ready({
-  host,
-  port,
-  tls,
-}: Config['admin']): Promise<{ readonly problems: readonly string[] } | undefined> {
-  const trust = tls && {
-    ca: readFileSync(tls.cert),
-    allowPartialTrustChain: true,
-    checkServerIdentity: () => undefined,
-  }
-  const agent = new Agent({ connect: { timeout: timeoutMs, ...trust } })
-  try {
-    const { body } = await request(`${tls ? 'https' : 'http'}://${authority(host)}:${port}/readyz`, {
-      dispatcher: agent,
-      signal: AbortSignal.timeout(timeoutMs),
-    })
-    const said: unknown = JSON.parse(await body.text())
-    if (!isJsonObject(said) || typeof said['ready'] !== 'boolean' || !Array.isArray(said['problems'])) return undefined
-    return { problems: said['problems'].map(String) }
-  } finally {
-    await agent.close()
-  }
-}
-
-/** An address to ask where a listener takes any. */
-function authority(host: string): string {
-  if (host === '0.0.0.0') return '127.0.0.1'
-  return host === '::' ? '[::1]' : host.includes(':') ? `[${host}]` : host
 }

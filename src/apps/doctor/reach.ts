@@ -1,8 +1,9 @@
 import { Agent, request } from 'undici'
-import { tlsFiles, type TlsSource } from '../../adapters/tls-files.ts'
+import type { TlsSource } from '../../adapters/tls-files.ts'
 import type { Config } from '../../config/schema.ts'
 import type { ServiceTlsSection } from '../../config/tls-section.ts'
 import type { Clock } from '../../ports/clock.ts'
+import { openTls } from '../tls-sections.ts'
 
 /** A destination of the configuration. */
 export interface Place {
@@ -40,7 +41,7 @@ export function reacher(mode: Config['mode'], clock: Clock): Reacher {
   const sources: TlsSource[] = []
 
   async function agentFor({ name, tls }: Place): Promise<Agent> {
-    const source = tls && (await openTls(mode, name, tls, clock))
+    const source = tls && (await openTls({ name, use: 'client', section: tls }, { mode, clock }))
     if (source) sources.push(source)
     const agent = new Agent({ connect: { timeout: timeoutMs, ...source?.current() } })
     agents.push(agent)
@@ -80,24 +81,4 @@ async function heard(url: string, agent: Agent, clock: Clock): Promise<Reached> 
     const { code, name } = error as NodeJS.ErrnoException
     return { kind: 'silent', why: name === 'TimeoutError' ? 'no answer in time' : (code ?? name) }
   }
-}
-
-/** A certificate as the gateway would use it towards a service. Rejects when it would be refused. */
-export function openTls(
-  mode: Config['mode'],
-  name: string,
-  { minVersion, rotationDays, ...files }: ServiceTlsSection,
-  clock: Clock,
-): Promise<TlsSource> {
-  const told = () => undefined
-  return tlsFiles({
-    name,
-    files,
-    minVersion,
-    rotationDays,
-    told,
-    use: 'client',
-    strictKey: mode === 'production',
-    clock,
-  })
 }

@@ -3,9 +3,8 @@ import { ticketsHttp } from '../../adapters/tickets-http.ts'
 import { isKeysUrl } from '../../config/auth-section.ts'
 import type { Config } from '../../config/schema.ts'
 import type { Clock } from '../../ports/clock.ts'
-import type { SecretRef } from '../../config/fields.ts'
+import type { Secret } from '../../ports/secret.ts'
 import { openIssuerKeys } from '../issuer-keys.ts'
-import { secretsFor } from '../secrets.ts'
 import { bad, fine, together, told, warn, type Finding } from './finding.ts'
 
 /** The keys of each issuer whose tokens count. */
@@ -34,11 +33,11 @@ export function issuerUrls({ auth }: Config): readonly { readonly name: string; 
 }
 
 /** Where change tickets are looked up: a file, or a register that is asked for those of nobody. */
-export async function ticketsFinding(config: Config, { clock, environment }: Asking): Promise<Finding> {
+export async function ticketsFinding(config: Config, asking: Asking): Promise<Finding> {
   const { file, url, token } = config.tickets
   try {
     if (file !== undefined) await ticketsFile({ file })
-    if (url !== undefined && token) return await registerFinding(config, url, token, { clock, environment })
+    if (url !== undefined && token) return await registerFinding(config, url, asking)
     return fine(file === undefined ? 'none: no ticket counts' : `${file} can be read`)
   } catch (error) {
     return bad(told(error), `Mend ${file}: until then no ticket counts.`)
@@ -47,25 +46,16 @@ export async function ticketsFinding(config: Config, { clock, environment }: Ask
 
 interface Asking {
   readonly clock: Clock
-  readonly environment: Readonly<Record<string, string | undefined>>
+  /** The secrets of the configuration that could be opened. Opened once for every look: opening them may spend a use of a login. */
+  readonly secrets: () => Promise<readonly Secret[]>
 }
 
-async function registerFinding(
-  config: Config,
-  url: string,
-  ref: SecretRef,
-  { clock, environment }: Asking,
-): Promise<Finding> {
-  const secrets = secretsFor(config, { environment, report: () => undefined })
-  try {
-    const token = await secrets.open('tickets.token', ref).catch(() => undefined)
-    if (!token) return warn('The ticket register cannot be asked without its token.', 'See to the secret first.')
-    const register = ticketsHttp({ url, token, clock })
-    const [tenant = 'doctor'] = Object.keys(config.auth.tenants)
-    await register.approvedFor({ tenant, subject: 'doctor' }, clock.nowMs())
-    const problem = register.problem()
-    return problem === undefined ? fine(`${url} answers`) : bad(problem, `Look at ${url}, and at tickets.token.`)
-  } finally {
-    await secrets.close()
-  }
+async function registerFinding(config: Config, url: string, { clock, secrets }: Asking): Promise<Finding> {
+  const token = (await secrets()).find(({ name }) => name === 'tickets.token')
+  if (!token) return warn('The ticket register cannot be asked without its token.', 'See to the secret first.')
+  const register = ticketsHttp({ url, token, clock })
+  const [tenant = 'doctor'] = Object.keys(config.auth.tenants)
+  await register.approvedFor({ tenant, subject: 'doctor' }, clock.nowMs())
+  const problem = register.problem()
+  return problem === undefined ? fine(`${url} answers`) : bad(problem, `Look at ${url}, and at tickets.token.`)
 }

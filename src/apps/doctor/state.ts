@@ -1,19 +1,15 @@
-import { randomUUID } from 'node:crypto'
-import { existsSync } from 'node:fs'
+import { accessSync, constants, existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
-import { sqliteState } from '../../adapters/state-sqlite.ts'
-import { bad, fine, told, type Finding } from './finding.ts'
+import { stateFacts, type StateFacts } from '../../adapters/state-sqlite-facts.ts'
+import { bad, fine, told, warn, type Finding } from './finding.ts'
 
-/** The state store: whole, and able to remember something. */
-export async function stateFinding(data: string, nowMs: number): Promise<Finding> {
+/** The state store, looked at without writing a byte of it: whole, of a schema this release knows, and open to writes. */
+export function stateFinding(data: string): Finding {
   const file = join(data, 'state.db')
   if (!existsSync(file)) return fine('no state yet: it is made at the first start')
   try {
-    const verdict = integrity(file)
-    if (verdict !== 'ok') return bad(`${file} is damaged: ${verdict}.`, restore)
-    await roundTrip(file, nowMs)
-    return fine(`${file} is whole and takes writes`)
+    accessSync(file, constants.R_OK | constants.W_OK)
+    return judged(file, stateFacts(file))
   } catch (error) {
     return bad(`${file} cannot be used: ${told(error)}`, restore)
   }
@@ -22,24 +18,17 @@ export async function stateFinding(data: string, nowMs: number): Promise<Finding
 const restore =
   'Restore it from a backup. Without it budgets, idempotency keys and tokens that were used begin anew: move it away only if that is acceptable.'
 
-function integrity(file: string): string {
-  const db = new DatabaseSync(file, { readOnly: true })
-  try {
-    return String(Object.values(db.prepare('PRAGMA quick_check(1)').get() ?? {})[0])
-  } finally {
-    db.close()
-  }
-}
-
-/** Remembers a key for a second, and asks for it. */
-async function roundTrip(file: string, nowMs: number): Promise<void> {
-  const state = sqliteState({ file })
-  try {
-    const [key, holder] = [`doctor ${randomUUID()}`, randomUUID()]
-    await state.remember(key, holder, nowMs + 1_000, nowMs)
-    const found = await state.remember(key, 'somebody else', nowMs, nowMs)
-    if (found !== holder) throw new Error('what was written is not what is read')
-  } finally {
-    await state.close()
-  }
+function judged(file: string, { verdict, schema, schemaKnown }: StateFacts): Finding {
+  if (verdict !== 'ok') return bad(`${file} is damaged: ${verdict}.`, restore)
+  if (schema > schemaKnown)
+    return bad(
+      `${file} was written by a newer release (schema ${schema}, this one knows ${schemaKnown}).`,
+      'Use that release.',
+    )
+  if (schema < schemaKnown)
+    return warn(
+      `${file} has schema ${schema}; the next start brings it to ${schemaKnown}.`,
+      'Back it up before: older releases cannot use it afterwards.',
+    )
+  return fine(`${file} is whole, schema ${schema}`)
 }

@@ -1,7 +1,11 @@
 import type { Command } from 'commander'
+import { systemClock } from '../../adapters/clock-system.ts'
+import { judgedCertificates } from '../../apps/doctor/certificates.ts'
 import { detectionProblems, policyProblems } from '../../apps/from-config.ts'
 import { loadConfig, type LoadedConfig } from '../../config/load.ts'
-import type { Problem } from '../../policy/document.ts'
+import type { Config } from '../../config/schema.ts'
+import { problemAt, readSource } from '../../config/source.ts'
+import { placedDocument, type Problem } from '../../policy/document.ts'
 import { builtInTools } from '../../tools/built-in.ts'
 
 interface CheckOptions {
@@ -18,15 +22,15 @@ export function configCommand(program: Command): void {
     .argument('<file>', 'sluicegate.yaml')
     .option('--json', 'one JSON object on the last line')
     .action(async (file: string, options: CheckOptions) => {
-      const loaded = await withRules(file)
+      const loaded = await withNamed(file)
       process.stdout.write(options.json === true ? `${JSON.stringify(reportOf(loaded))}\n` : textOf(file, loaded))
       for (const problem of options.json === true ? [] : loaded.problems) process.stderr.write(`${lineOf(problem)}\n`)
       if (loaded.problems.length > 0) process.exitCode = 3
     })
 }
 
-/** The configuration with what is wrong with the rules it names, too: they are opened as a start would open them. */
-async function withRules(file: string): Promise<LoadedConfig> {
+/** The configuration with what is wrong with the rules and certificates it names, too: they are opened as a start would open them. */
+async function withNamed(file: string): Promise<LoadedConfig> {
   const loaded = loadConfig(
     file,
     builtInTools.map(({ definition }) => definition.name),
@@ -34,7 +38,24 @@ async function withRules(file: string): Promise<LoadedConfig> {
   if (!loaded.config) return loaded
   const policy = policyProblems(loaded).map((line) => problemIn(line, file, 'policies'))
   const detections = (await detectionProblems(loaded.config)).map((line) => problemIn(line, file, 'detector.rules'))
-  return { ...loaded, problems: [...loaded.problems, ...policy, ...detections] }
+  const certificates = await certificateProblems(file, loaded.config)
+  return {
+    ...loaded,
+    problems: [...loaded.problems, ...policy, ...detections, ...certificates.problems],
+    warnings: [...loaded.warnings, ...certificates.warnings],
+  }
+}
+
+/** Pairs that a start would refuse, and those that are due for another. */
+async function certificateProblems(file: string, config: Config): Promise<Pick<LoadedConfig, 'problems' | 'warnings'>> {
+  const source = readSource(file)
+  const document = placedDocument(typeof source === 'string' ? '' : source.text, file)
+  const judged = await judgedCertificates(config, systemClock())
+  const of = (state: 'bad' | 'warn') =>
+    judged
+      .filter(({ finding }) => finding.state === state)
+      .map(({ at, finding: { detail, fix = '' } }) => problemAt(document, file, at, `${detail} ${fix}`))
+  return { problems: of('bad'), warnings: of('warn') }
 }
 
 /** `<file>:<line>: <message>`, or a sentence about the configuration itself. */

@@ -5,8 +5,9 @@ import { doctor, type Check } from '../../apps/doctor.ts'
 import { loadConfig } from '../../config/load.ts'
 import { developmentConfig } from '../../demo/development.ts'
 import { builtInTools } from '../../tools/built-in.ts'
+import { clientSection, withClientFiles, type ClientFiles } from './admin-place.ts'
 
-interface DoctorFlags {
+interface DoctorFlags extends ClientFiles {
   readonly config?: string
   readonly data: string
   readonly json?: boolean
@@ -14,16 +15,16 @@ interface DoctorFlags {
 
 /** Adds `doctor`. Exits 1 when anything is bad; what should only be looked at is no reason. */
 export function doctorCommand(program: Command): void {
-  program
+  const asked = program
     .command('doctor')
     .description('look at everything a gateway needs: configuration, keys, secrets, clocks, certificates, destinations')
     .option('--config <file>', 'sluicegate.yaml; without it, the development server')
     .option('--data <dir>', 'data directory', '.sluicegate')
-    .option('--json', 'one JSON object on the last line')
-    .action(examine)
+  withClientFiles(asked).option('--json', 'one JSON object on the last line').action(examine)
 }
 
-async function examine({ config: file, data, json = false }: DoctorFlags): Promise<void> {
+async function examine({ config: file, data, json = false, ...files }: DoctorFlags): Promise<void> {
+  const client = clientSection(files)
   const tools = builtInTools.map(({ definition }) => definition.name)
   const { permission } = process
   const checks = await doctor({
@@ -35,6 +36,7 @@ async function examine({ config: file, data, json = false }: DoctorFlags): Promi
     nodeVersion: process.versions.node,
     ...(permission && { mayWrite: (directory: string) => permission.has('fs.write', directory) }),
     clock: systemClock(),
+    ...(client && { client }),
     ...(process.stderr.isTTY && { progress: showProgress }),
   })
   const ok = checks.every(({ state }) => state !== 'bad')

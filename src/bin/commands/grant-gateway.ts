@@ -1,25 +1,11 @@
 import { GrantRefused, type Decision, type GrantRequest } from '../../control/request.ts'
-import { adminAt, type AdminReply } from './admin-client.ts'
+import type { AdminReply, AskAdmin } from './admin-client.ts'
 import type { GrantClerk } from './grant.ts'
-
-export interface GatewayClerkOptions {
-  /** Admin listener, e.g. `http://127.0.0.1:8788`. */
-  readonly url: string
-  readonly tokenFile: string
-  /** What to do when nothing listens there. */
-  readonly away?: () => Promise<GrantClerk>
-}
 
 const collection = '/api/v1/grants'
 
 /** Passes requests and decisions to the gateway that runs. Refuses, in its sentence, what the gateway refuses. */
-export async function gatewayGrants({ url, tokenFile, away }: GatewayClerkOptions): Promise<GrantClerk> {
-  const ask = await adminAt(url, tokenFile)
-  const listed = await ask('GET', collection)
-  if (listed === undefined) {
-    if (away) return away()
-    throw new Error(`No gateway answers at ${url}; start it, or leave --admin out to write to its data directory.`)
-  }
+export function gatewayGrants(ask: AskAdmin): GrantClerk {
   const one = (id: string, step = '') => `${collection}/${encodeURIComponent(id)}${step}`
   const send = async (path: string, body: object) => granted(await ask('POST', path, body)) as unknown as GrantRequest
   return {

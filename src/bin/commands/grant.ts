@@ -1,10 +1,9 @@
-import { existsSync } from 'node:fs'
 import { userInfo } from 'node:os'
-import path from 'node:path'
 import { InvalidArgumentError, type Command } from 'commander'
 import { GrantRefused, type GrantRequest } from '../../control/request.ts'
 import { ElevationAsk } from '../../identity/elevation.ts'
 import type { GrantsAdmin } from '../../server/admin-grants.ts'
+import { deskAt, withPlace, type Place } from './admin-place.ts'
 import { gatewayGrants } from './grant-gateway.ts'
 import { offlineGrants } from './grant-offline.ts'
 import { shownLine, shownWhole } from './grant-shown.ts'
@@ -12,14 +11,7 @@ import { shownLine, shownWhole } from './grant-shown.ts'
 /** Where requests and decisions go: to the gateway that runs, or into its state and evidence while none does. */
 export type GrantClerk = GrantsAdmin
 
-interface Where {
-  readonly data: string
-  readonly admin?: string
-  readonly tokenFile?: string
-  readonly json?: boolean
-}
-
-interface RequestOptions extends Where {
+interface RequestOptions extends Place {
   readonly principal: string
   readonly tenant: string
   readonly scope: readonly string[]
@@ -30,7 +22,7 @@ interface RequestOptions extends Where {
   readonly by: string
 }
 
-interface DecideOptions extends Where {
+interface DecideOptions extends Place {
   readonly approver: string
   readonly reason?: string
   readonly ttl?: number
@@ -57,18 +49,10 @@ export function grantCommand(program: Command): void {
   )
   withPlace(group.command('list').description('what waits for a person, and what is granted'))
     .option('--all', 'also what is over')
-    .action((options: Where & { readonly all?: true }) => list(options))
+    .action((options: Place & { readonly all?: true }) => list(options))
   withPlace(group.command('show').description('one request, with the real arguments of a call'))
     .argument('<id>', 'as `grant list` shows it')
-    .action((id: string, where: Where) => show(id, where))
-}
-
-function withPlace(command: Command): Command {
-  return command
-    .option('--data <directory>', 'data directory of the gateway', '.sluicegate')
-    .option('--admin <url>', 'admin listener of the running gateway')
-    .option('--token-file <file>', 'admin token; keys/admin.token of the data directory unless given')
-    .option('--json', 'one JSON object on the last line')
+    .action((id: string, where: Place) => show(id, where))
 }
 
 function decision(command: Command): Command {
@@ -109,7 +93,7 @@ async function decide(what: 'approve' | 'deny', id: string, options: DecideOptio
 }
 
 /** Says what became of it. What the desk refuses is told in its sentence, with exit code 1. */
-async function told(where: Where, work: (clerk: GrantClerk) => Promise<GrantRequest>, done: string): Promise<void> {
+async function told(where: Place, work: (clerk: GrantClerk) => Promise<GrantRequest>, done: string): Promise<void> {
   const clerk = await clerkAt(where)
   try {
     const now = await work(clerk)
@@ -122,7 +106,7 @@ async function told(where: Where, work: (clerk: GrantClerk) => Promise<GrantRequ
   }
 }
 
-async function list(where: Where & { readonly all?: true }): Promise<void> {
+async function list(where: Place & { readonly all?: true }): Promise<void> {
   const clerk = await clerkAt(where)
   const kept = await clerk.list()
   const grants = where.all === true ? kept : kept.filter(({ state }) => state === 'pending' || state === 'granted')
@@ -134,23 +118,14 @@ async function list(where: Where & { readonly all?: true }): Promise<void> {
   )
 }
 
-async function show(id: string, where: Where): Promise<void> {
+async function show(id: string, where: Place): Promise<void> {
   const clerk = await clerkAt(where)
   const found = await clerk.find(id)
   if (!found) throw new Error(`There is no request ${id}; \`sluicegate grant list --all\` shows those there are.`)
   say(where.json === true ? JSON.stringify(found) : shownWhole(found, Date.now()))
 }
 
-/** A lock means that a gateway runs on the data directory; without one its state is ours to change. */
-async function clerkAt({ data, admin, tokenFile }: Where): Promise<GrantClerk> {
-  const running = existsSync(path.join(data, 'control', 'commands.lock'))
-  if (admin === undefined && !running) return offlineGrants(data)
-  return gatewayGrants({
-    url: admin ?? 'http://127.0.0.1:8788',
-    tokenFile: tokenFile ?? path.join(data, 'keys', 'admin.token'),
-    ...(admin === undefined && { away: () => offlineGrants(data) }),
-  })
-}
+const clerkAt = (place: Place): Promise<GrantClerk> => deskAt(place, { running: gatewayGrants, offline: offlineGrants })
 
 function seconds(text: string): number {
   if (!/^[1-9][0-9]{0,6}$/.test(text)) throw new InvalidArgumentError('Give whole seconds, e.g. 900.')

@@ -1,8 +1,7 @@
-import { existsSync } from 'node:fs'
-import path from 'node:path'
 import { InvalidArgumentError, type Command } from 'commander'
 import { OrderRequest, type Ceiling } from '../../control/order.ts'
 import { switchKinds, type SwitchKind } from '../../control/command.ts'
+import { deskAt, withPlace, type Place } from './admin-place.ts'
 import { gatewaySwitches } from './switch-gateway.ts'
 import { offlineSwitches } from './switch-offline.ts'
 
@@ -27,14 +26,7 @@ export interface OrderDesk {
   release(id: string, reason: string): Promise<boolean>
 }
 
-interface Where {
-  readonly data: string
-  readonly admin?: string
-  readonly tokenFile?: string
-  readonly json?: boolean
-}
-
-interface EngageOptions extends Where {
+interface EngageOptions extends Place {
   readonly reason: string
   readonly ttl: number
   readonly approver?: string
@@ -47,7 +39,7 @@ export function switchCommand(program: Command): void {
   const group = program
     .command('switch')
     .description('stop a session, a tool, a domain or everything, and let go again')
-  withPlace(group.command('list').description('what is engaged now')).action((where: Where) => list(where))
+  withPlace(group.command('list').description('what is engaged now')).action((where: Place) => list(where))
   withPlace(group.command('engage').description('forbid something from the next call on'))
     .argument('<kind>', switchKinds.join(', '))
     .argument(
@@ -63,18 +55,10 @@ export function switchCommand(program: Command): void {
   withPlace(group.command('release').description('end a switch before its time'))
     .argument('<id>', 'as `switch list` shows it')
     .requiredOption('--reason <text>', 'why; it is recorded')
-    .action((id: string, options: Where & { readonly reason: string }) => release(id, options))
+    .action((id: string, options: Place & { readonly reason: string }) => release(id, options))
 }
 
-function withPlace(command: Command): Command {
-  return command
-    .option('--data <directory>', 'data directory of the gateway', '.sluicegate')
-    .option('--admin <url>', 'admin listener of the running gateway')
-    .option('--token-file <file>', 'admin token; keys/admin.token of the data directory unless given')
-    .option('--json', 'one JSON object on the last line')
-}
-
-async function list(where: Where): Promise<void> {
+async function list(where: Place): Promise<void> {
   const switches = await (await desk(where)).list()
   if (where.json === true) return say(JSON.stringify({ switches }))
   say(switches.length === 0 ? 'No switch is engaged.' : switches.map(lineOf).join('\n'))
@@ -90,7 +74,7 @@ async function engage(kind: SwitchKind, target: string, options: EngageOptions):
   )
 }
 
-async function release(id: string, options: Where & { readonly reason: string }): Promise<void> {
+async function release(id: string, options: Place & { readonly reason: string }): Promise<void> {
   const released = await (await desk(options)).release(id, options.reason)
   if (!released) throw new Error(`No switch ${id} is engaged; \`sluicegate switch list\` shows those that are.`)
   say(options.json === true ? JSON.stringify({ id, released }) : `Released ${id}.`)
@@ -112,16 +96,7 @@ function requestOf(kind: SwitchKind, target: string, options: EngageOptions): Or
   throw new Error(read.error.issues.map(({ path: at, message }) => `${at.join('.')}: ${message}`).join('\n'))
 }
 
-/** A lock means that a gateway runs on the data directory; without one, nothing but the log needs to be told. */
-async function desk({ data, admin, tokenFile }: Where): Promise<OrderDesk> {
-  const running = existsSync(path.join(data, 'control', 'commands.lock'))
-  if (admin === undefined && !running) return offlineSwitches(data)
-  return gatewaySwitches({
-    url: admin ?? 'http://127.0.0.1:8788',
-    tokenFile: tokenFile ?? path.join(data, 'keys', 'admin.token'),
-    ...(admin === undefined && { away: () => offlineSwitches(data) }),
-  })
-}
+const desk = (place: Place): Promise<OrderDesk> => deskAt(place, { running: gatewaySwitches, offline: offlineSwitches })
 
 function lineOf({ id, kind, target, tenant, reason, remainingMs, durable }: Shown): string {
   const only = tenant === undefined ? '' : ` of ${tenant}`

@@ -366,26 +366,6 @@ describe('doctor', () => {
   })
 })
 
-describe('config check', () => {
-  it('opens policies and detections as a start would, and reports their problems with their place', async () => {
-    const folder = mkdtempSync(join(tmpdir(), 'sluicegate-check-'))
-    const file = join(folder, 'sluicegate.yaml')
-    writeFileSync(join(folder, 'broken.yml'), 'rule: x\nnonsense: 1\n')
-    writeFileSync(
-      file,
-      'mode: development\ndetector: { rules: [builtin, broken.yml], stages: { rules: { no_such: enforce } } }\n',
-    )
-    const broken = await cli('config', 'check', file)
-    expect(broken.code).toBe(3)
-    expect(broken.stderr).toMatch(/broken\.yml:\d+: .*nonsense/)
-    writeFileSync(file, 'mode: development\ndetector: { stages: { rules: { no_such: enforce } } }\n')
-    const stray = await cli('config', 'check', file, '--json')
-    expect(stray.code).toBe(3)
-    expect(stray.stdout).toContain("There is no detection 'no_such'")
-    rmSync(folder, { recursive: true })
-  })
-})
-
 describe('token', () => {
   it('lives no longer than auth.maxTtlSeconds allows, and says so', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'sluicegate-token-'))
