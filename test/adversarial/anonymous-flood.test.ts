@@ -23,7 +23,6 @@ it.runIf(process.platform === 'linux')(
     // Whoever shows a token is not held up by them.
     expect((await gateway.call('orders.export', { from: '2025-09-01', to: '2025-09-01' })).ended).toBe('ok')
   },
-  60_000,
 )
 
 function attempt(mcp: string, localAddress: string): Promise<number> {

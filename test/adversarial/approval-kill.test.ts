@@ -26,6 +26,8 @@ async function killedOnce(directory: string, afterMs: number): Promise<void> {
   const process = fork(child, [directory], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] })
   const exited = once(process, 'exit')
   await once(process, 'message')
+  // One call has passed by now, however slow the machine is.
+  await once(process, 'message')
   await wait(afterMs)
   process.kill('SIGKILL')
   await exited
@@ -39,7 +41,7 @@ describe('Killed at any moment, an approval lets no call pass twice', () => {
       for (let n = 0; n < kills; n += 1) await killedOnce(directory, 20 + next() * 180)
       const effects = join(directory, 'effects')
       const used = existsSync(effects) ? readFileSync(effects, 'utf8').trim().split('\n') : []
-      expect(used.length).toBeGreaterThan(kills)
+      expect(used.length).toBeGreaterThanOrEqual(kills)
       expect(used.filter((id, at) => used.indexOf(id) !== at)).toEqual([])
     } finally {
       rmSync(directory, { recursive: true, force: true, maxRetries: 3 })

@@ -50,7 +50,7 @@ describe('an approval of an exact call', () => {
     expect(records.filter(({ type }) => type === 'grant.spend')).toHaveLength(1)
     const used = records.filter(({ ext }) => ext?.['approval'] === id).map(({ type }) => type)
     expect(used).toEqual(['call.intent', 'call.outcome'])
-  }, 60_000)
+  })
 
   it('is recorded as spent before the intent of the call it lets pass', async () => {
     await using gate = await opened()
@@ -102,7 +102,7 @@ describe('an approval of an exact call', () => {
     } finally {
       rmSync(data, { recursive: true, force: true })
     }
-  }, 30_000)
+  })
 
   it('that was denied, ran out or belongs to somebody else never lets a call pass', async () => {
     await using gate = await opened()

@@ -29,7 +29,7 @@ vi.mock('../../src/apps/build-stages.ts', async (original) => {
     stageNames.push(...Object.keys(built.stages))
     return { ...built, stages: breaking(built.stages) }
   }
-  return { ...real, stageTimeoutMs: 2_500, buildStages }
+  return { ...real, stageTimeoutMs: 8_000, buildStages }
 })
 
 vi.mock('../../src/call/handle.ts', async (original) => {
@@ -73,7 +73,7 @@ beforeAll(async () => {
   for (let some = left.splice(0, 16); some.length > 0; some = left.splice(0, 16))
     await Promise.all(some.map(async (each) => (each.again = await write(each, randomBytes(16).toString('hex')))))
   records = await gate.records()
-}, 60_000)
+})
 afterAll(() => gate.close())
 
 const traces = (each: Case) => records.filter(({ traceId }) => traceId === each.traceId)

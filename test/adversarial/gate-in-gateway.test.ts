@@ -1,10 +1,11 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Denied } from '../../src/call/outcome.ts'
 import { adviceBench, newKey, type AdviceBench } from '../support/advice.ts'
 import { openTestGateway, recordsIn, type Seen } from '../support/gateway.ts'
+import { until } from '../support/until.ts'
 
 let bench: AdviceBench
 beforeAll(async () => void (bench = await adviceBench()))
@@ -78,7 +79,7 @@ describe('A write that waits its turn', () => {
     const sent = bench.call('flag.set', { ...flag, rolloutPct: 50, idemKey: newKey() })
     await first.promise
     const waiting = bench.call('flag.set', second)
-    await vi.waitFor(async () => expect(await intents()).toBe(before + 2))
+    await until(async () => (await intents()) === before + 2)
     const release = await bench.engage('read-only', 'all')
     go.resolve()
     expect([(await waiting).ended, puts]).toEqual(['read_only', ['PUT /flags/contended/staging']])

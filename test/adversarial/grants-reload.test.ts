@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { openTestGateway, type TestGateway } from '../support/gateway.ts'
+import { until } from '../support/until.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'sluicegate-grants-reload-'))
 const file = join(folder, 'sluicegate.yaml')
@@ -58,7 +59,8 @@ describe('a reload', () => {
     const { grants } = gate.started.gateway
     expect(await grants.list()).toEqual([])
     await reloadTo({ asks: true })
-    await expect.poll(async () => (await grants.list()).map(({ state }) => state)).toEqual(['pending'])
+    await until(async () => (await grants.list()).length > 0, 'the request')
+    expect((await grants.list()).map(({ state }) => state)).toEqual(['pending'])
     const [{ id } = { id: '' }] = await grants.list()
     await grants.approve(id, { by: 'carla' })
     expect(await set('prod')).toBe('ok')

@@ -2,11 +2,11 @@ import { randomUUID } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as after } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { JsonObject } from '../../src/ports/json.ts'
 import { ran, run } from '../support/child.ts'
 import { openTestGateway, type Caller, type Seen, type TestGateway } from '../support/gateway.ts'
+import { until } from '../support/until.ts'
 import { initialize, legacyCall, send, type Answer } from '../support/wire.ts'
 
 const data = mkdtempSync(join(tmpdir(), 'sluicegate-switches-'))
@@ -158,14 +158,14 @@ describe('switches', () => {
 
   it('end by themselves when their time is up, and say so', async () => {
     const as: Caller = { sub: 'agent:brief' }
-    const id = await engage('tool', 'orders.export', { ttlMs: 1000 })
+    const id = await engage('tool', 'orders.export', { ttlMs: 5_000 })
     expect((await read(as)).structured).toMatchObject({
       denied: { code: 'quarantined', retryAfterMs: expect.any(Number) as number },
     })
-    while ((await read(as)).ended === 'quarantined') await after(100)
+    await until(async () => (await read(as)).ended !== 'quarantined', 'its end')
     const released = async () =>
       (await gate.records()).some(({ type, ext }) => type === 'kill.release' && ext?.['id'] === id)
-    while (!(await released())) await after(100)
+    await until(released, 'its end to be on record')
     expect((await admin('GET', '/api/v1/switches')).text).not.toContain(id)
   })
 

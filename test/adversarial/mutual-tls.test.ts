@@ -2,7 +2,6 @@ import { createHash, sign, X509Certificate } from 'node:crypto'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as after } from 'node:timers/promises'
 import { connect, type SecureContextOptions } from 'node:tls'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { nodeFiles } from '../../src/adapters/files.ts'
@@ -10,6 +9,7 @@ import { openIssuerKey } from '../../src/adapters/issuer-key-file.ts'
 import type { TlsSection } from '../../src/config/tls-section.ts'
 import { authority, pairFiles, type Pair } from '../support/certificates.ts'
 import { openTestGateway, type TestGateway } from '../support/gateway.ts'
+import { until } from '../support/until.ts'
 import { modern, send, type Answer } from '../support/wire.ts'
 
 /* What a token that is bound to a certificate is worth with that certificate, with another, and with none (RFC 8705). */
@@ -58,14 +58,6 @@ function list(gateway: TestGateway, token: string, shown: SecureContextOptions =
     body: JSON.stringify(body),
     tls,
   })
-}
-
-async function until(what: () => boolean | Promise<boolean>): Promise<void> {
-  for (let looks = 0; looks < 400; looks += 1) {
-    if (await what()) return
-    await after(10)
-  }
-  throw new Error(`Nothing came of it: ${what.toString()}`)
 }
 
 const status = async (answer: Promise<Answer>) => answer.then(({ status: got }) => got, () => 'refused') // prettier-ignore

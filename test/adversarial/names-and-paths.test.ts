@@ -134,7 +134,7 @@ describe('a path in a place where a name belongs', () => {
     }
     for (let at = 0; at < paths.length; at += 64) await Promise.all(paths.slice(at, at + 64).map(tryOne))
     expect(filesOf().filter((file) => !before.includes(file) && !meant.test(file))).toEqual([])
-  }, 120_000)
+  })
 
   it('is served by no listener, as it stands or with its percent signs undone', async () => {
     const answers = new Set<string>()
@@ -145,7 +145,7 @@ describe('a path in a place where a name belongs', () => {
       }
     }
     for (const status of answers) expect(['400', '401', '403', '404', 'closed']).toContain(status)
-  }, 120_000)
+  })
 })
 
 /** Nothing where the issuer itself refuses what no token may carry. */

@@ -2,7 +2,8 @@ import { setTimeout as after } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import type { EvidenceRecord } from '../../src/evidence/record.ts'
 import { spansOfTraces } from '../../src/telemetry/span-file.ts'
-import { rollouts, until, type Bench } from '../support/rollouts.ts'
+import { rollouts, type Bench } from '../support/rollouts.ts'
+import { until } from '../support/until.ts'
 
 const steps = (records: readonly EvidenceRecord[]) => records.map(({ ext }) => ext?.['step'])
 const guards = (records: readonly EvidenceRecord[]) =>
@@ -174,17 +175,17 @@ describe('a flag raised above 10 %', () => {
 
   it('is set back after the service refused three times, under one operation id, with a page before and one after', async () => {
     await using bench = await rollouts()
+    bench.traffic.broken = {}
     await bench.set('express', 10)
-    let refused = 0
-    bench.faults.failOn = (request) => request === 'PUT /flags/express/staging' && refused++ < 3
+    let refuses = 1
+    bench.faults.failOn = (request) => request === 'PUT /flags/express/staging' && refuses-- > 0
     bench.faults.failStatus = 500
-    refused = -1
     const raised = await bench.set('express', 50)
     // Nobody knows whether that raise happened; it did not. The next one does.
     expect(raised.ended).toBe('outcome_unknown')
-    refused = 3
     expect((await bench.set('express', 50)).ended).toBe('ok')
-    refused = 0
+    refuses = 3
+    bench.traffic.broken = { express: { abovePct: 10, errorRate: 0.6 } }
     await settled(bench)
     await until(() => bench.pages.length > 1, 'two pages')
     expect(await bench.pctOf('express')).toBe(10)
@@ -197,9 +198,11 @@ describe('a flag raised above 10 %', () => {
 
   it('goes on being set back by the next process when this one ends before the service does it', async () => {
     await using bench = await rollouts()
+    bench.traffic.broken = {}
     await bench.set('express', 10)
     await bench.set('express', 50)
     bench.faults.failOn = (request) => request.startsWith('PUT')
+    bench.traffic.broken = { express: { abovePct: 10, errorRate: 0.6 } }
     await until(() => bench.pages.length > 0, 'the first failure')
     expect(await bench.gate.started.gateway.admin.metrics()).toMatch(
       /sluicegate_rollouts_open\{[^}]*kind="rolling back"[^}]*\} 1/,

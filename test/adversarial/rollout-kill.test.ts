@@ -9,7 +9,7 @@ import type { Traffic } from '../../src/demo/service/traffic.ts'
 import { aService, get, serviceToken } from '../support/demo-services.ts'
 import { issue, issuerOf, recordsIn } from '../support/gateway.ts'
 import { killableGateways } from '../support/gateway-kills.ts'
-import { until } from '../support/rollouts.ts'
+import { until } from '../support/until.ts'
 import { modernCall } from '../support/wire.ts'
 
 const data = mkdtempSync(join(tmpdir(), 'sluicegate-rollout-kill-'))
@@ -52,7 +52,7 @@ it('a raise that was under way when the gateway was killed is watched by the nex
   await until(async () => (await backs()).length === 2, 'both to be on record')
   expect(await next.stop()).toBe(0)
   expect(await verifyEvidence({ path: data })).toMatchObject({ exitCode: 0, problems: [] })
-}, 60_000)
+})
 
 /** Keeps back the answers to raises, once they were done, until told to go on. */
 function held(): { readonly go: () => void } {

@@ -4,15 +4,16 @@ import { createServer, type Server } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as after } from 'node:timers/promises'
 import type { TLSSocket } from 'node:tls'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { stringify } from 'yaml'
 import { systemClock } from '../../src/adapters/clock-system.ts'
 import { startService, type Service } from '../../src/demo/service/start.ts'
 import { tenants } from '../../src/demo/service/tenants.ts'
+import type { EvidenceRecord } from '../../src/evidence/record.ts'
 import { authority, pairFiles, type Pair } from '../support/certificates.ts'
 import { openTestGateway } from '../support/gateway.ts'
+import { until } from '../support/until.ts'
 
 /* Towards service APIs both sides show a certificate, and neither talks to a stranger. */
 
@@ -180,7 +181,8 @@ describe('the certificate a service is shown', () => {
     expect(seen[2]).toBe(printOf(second))
     const metrics = await gateway.started.gateway.admin.metrics()
     expect(metrics).toMatch(/sluicegate_certificate_expiry\{certificate="services\.orders"\} \d+/)
-    expect((await gateway.records()).filter(({ type, ext }) => type === 'alert' && ext?.['rule'] === 'certificate_refused').length).toBeGreaterThan(0) // prettier-ignore
+    const isAlert = ({ type, ext }: EvidenceRecord) => type === 'alert' && ext?.['rule'] === 'certificate_refused'
+    await until(async () => (await gateway.records()).some(isAlert))
     server.closeAllConnections()
     server.close()
   })
@@ -196,12 +198,4 @@ const loads = (records: readonly { readonly type: string; readonly ext?: Readonl
 async function listening(server: Server): Promise<string> {
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   return `https://127.0.0.1:${(server.address() as AddressInfo).port}`
-}
-
-async function until(what: () => boolean | Promise<boolean>): Promise<void> {
-  for (let looks = 0; looks < 400; looks += 1) {
-    if (await what()) return
-    await after(25)
-  }
-  throw new Error(`Nothing came of it: ${what.toString()}`)
 }

@@ -348,7 +348,7 @@ describe('an answer', () => {
       const drip = setInterval(() => response.write('.'), 5)
       response.on('close', () => clearInterval(drip))
     }
-    expect((await call({ url: 'http://www.example.com/' }, { options: { timeoutMs: 60 } })).ended).toBe(
+    expect((await call({ url: 'http://www.example.com/' }, { options: { timeoutMs: 2_000 } })).ended).toBe(
       'upstream_failed',
     )
     handler = (_request, response) => void response.writeHead(200, { 'x-much': 'y'.repeat(64 * 1024) }).end()
@@ -366,8 +366,8 @@ describe('an answer', () => {
 
   it('that never comes ends the call in time', async () => {
     handler = () => {}
-    const get = await call({ url: 'http://www.example.com/' }, { options: { timeoutMs: 50 } })
-    const post = await call({ url: 'http://www.example.com/', body: 'x' }, { options: { timeoutMs: 50 } })
+    const get = await call({ url: 'http://www.example.com/' }, { options: { timeoutMs: 2_000 } })
+    const post = await call({ url: 'http://www.example.com/', body: 'x' }, { options: { timeoutMs: 2_000 } })
     expect([get.ended, post.ended]).toEqual(['upstream_failed', 'outcome_unknown'])
   })
 })

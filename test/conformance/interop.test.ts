@@ -24,7 +24,7 @@ beforeAll(async () => {
       stdio().then(async (door) => clients.set(`${kind} stdio`, await connect(kind, door))),
     ]),
   )
-}, 60_000)
+})
 afterAll(async () => {
   await Promise.all([...clients.values()].map((client) => client[Symbol.asyncDispose]()))
   await gate.close()

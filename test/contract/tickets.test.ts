@@ -287,5 +287,5 @@ describe('the register behind HTTP', () => {
       expect.objectContaining({ fault: expect.stringContaining('The ticket register http') as string }),
     )
     expect(await gate.started.gateway.admin.metrics()).toContain('sluicegate_readiness{part="tickets"} 1')
-  }, 20_000)
+  })
 })

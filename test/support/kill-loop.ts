@@ -14,7 +14,7 @@ export interface KillLoop {
   readonly kills: number
   /** In [0, 1): decides when each child is killed. */
   readonly random: () => number
-  /** The latest moment of a kill, after the child's log is open. */
+  /** The latest moment of a kill, after the child's log is open, or after the first record of every other one. */
   readonly withinMs: number
 }
 
@@ -35,6 +35,8 @@ export async function killLoop({ directory, kills, random, withinMs }: KillLoop)
     const child = children.shift() as Child
     if (round + aheadMax < kills) children.push(begin(round + aheadMax))
     await child.open()
+    // Every other one has something acknowledged by then, however slow the disk is.
+    if (round % 2 === 1) await child.acknowledges()
     await after(random() * withinMs)
     await child.kill()
   }
@@ -44,6 +46,8 @@ export async function killLoop({ directory, kills, random, withinMs }: KillLoop)
 interface Child {
   /** Resolves when its log is open and it appends. */
   open(): Promise<void>
+  /** Resolves when something is durable. */
+  acknowledges(): Promise<unknown>
   kill(): Promise<void>
 }
 
@@ -60,6 +64,7 @@ function startChild(directory: string, name: string, acknowledged: Acknowledged[
       if ((await Promise.race([answer, ended])) !== 'open')
         throw new Error(`The log did not open: ${Buffer.concat(stderr).toString()}`)
     },
+    acknowledges: () => Promise.race([once(child, 'message'), ended]),
     async kill() {
       child.kill('SIGKILL')
       await ended

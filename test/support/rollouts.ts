@@ -5,7 +5,6 @@ import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as after } from 'node:timers/promises'
 import type { Alert } from '../../src/detection/alert.ts'
 import type { Faults } from '../../src/demo/service/faults.ts'
 import type { Traffic } from '../../src/demo/service/traffic.ts'
@@ -100,15 +99,6 @@ export async function rollouts(guard: object = {}): Promise<Bench> {
       rmSync(data, { recursive: true, force: true })
     },
   }
-}
-
-/** Waits until it is so, for ten seconds at most. */
-export async function until(so: () => boolean | Promise<boolean>, what: string): Promise<void> {
-  for (let tries = 0; tries < 1_000; tries++) {
-    if (await so()) return
-    await after(10)
-  }
-  throw new Error(`Waited in vain for ${what}.`)
 }
 
 async function textOf(request: IncomingMessage): Promise<string> {

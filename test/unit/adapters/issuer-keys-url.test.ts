@@ -1,11 +1,12 @@
 import { gzipSync } from 'node:zlib'
-import { describe, expect, it, vi } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { issuerKeysUrl, type IssuerKeysUrlOptions } from '../../../src/adapters/issuer-keys-url.ts'
 import { verifier } from '../../../src/identity/token.ts'
 import { authority } from '../../support/certificates.ts'
 import { testClock } from '../../support/clock.ts'
 import { giving, jwksOf, keyServer, type KeyServer } from '../../support/key-server.ts'
 import { goodClaims, goodHeader, mint, signed, testAudience, testIssuer, type Mint } from '../../support/tokens.ts'
+import { until } from '../../support/until.ts'
 
 const minute = 60_000
 
@@ -91,7 +92,7 @@ describe('issuer keys at an address', () => {
       expect(server.seen).toHaveLength(1)
       clock.advance(1)
       expect(await accepts(own)).toBe(true)
-      await vi.waitFor(() => expect(server.seen).toHaveLength(2))
+      await until(() => server.seen.length === 2, 'the second look')
     }
   })
 
@@ -104,7 +105,7 @@ describe('issuer keys at an address', () => {
     for (let n = 0; n < 11; n++) {
       clock.advance(5 * minute)
       expect(await accepts(own)).toBe(true)
-      await vi.waitFor(() => expect(server.seen).toHaveLength(n + 2))
+      await until(() => server.seen.length === n + 2, 'the next look')
       // Waits for the fetch that is under way; another may not begin so soon.
       await keys.keys('unknown')
     }
@@ -138,7 +139,7 @@ describe('issuer keys at an address', () => {
     await accepts(own)
     server.answer = giving({ keys: [] })
     clock.advance(5 * minute)
-    await vi.waitFor(async () => expect(await accepts(own)).toBe(false))
+    await until(async () => !(await accepts(own)), 'the keys to go')
   })
 
   const own = mint('ES256', 'one')

@@ -12,6 +12,7 @@ import {
 } from '../../../src/adapters/tls-files.ts'
 import { authority, pairFiles, type Pair } from '../../support/certificates.ts'
 import { testClock } from '../../support/clock.ts'
+import { until } from '../../support/until.ts'
 
 const ours = authority('ours')
 const other = authority('other')
@@ -49,7 +50,7 @@ async function bench(first: Pair = ours.issue('gate'), more: Partial<TlsFilesOpt
     rmSync(directory, { recursive: true, force: true })
   })
   const events = async (count: number) => {
-    for (let looks = 0; told.length < count && looks < 400; looks += 1) await after(5)
+    await until(() => told.length >= count, `${count} events`)
     return told.map(({ kind }) => kind)
   }
   return { directory, files, told, source, events }

@@ -5,6 +5,7 @@ import type { Alert } from '../../../src/detection/alert.ts'
 import type { EvidenceEntry } from '../../../src/evidence/record.ts'
 import { aReceipt } from '../../support/calls.ts'
 import { testClock } from '../../support/clock.ts'
+import { until } from '../../support/until.ts'
 
 const optionsOf = (configDigest: string, policy: string, sinks: readonly unknown[] = []) =>
   ({
@@ -61,7 +62,7 @@ describe('a change of configuration', () => {
     await made.change(next)
     expect(events).toEqual(['policy.load', 'config.load', 'rules', 'swap', 'metric loaded'])
     expect([inForce(), made.now()]).toEqual([next, next])
-    await vi.waitFor(() => expect(close).toHaveBeenCalledOnce())
+    await until(() => close.mock.calls.length === 1, 'the old one to be closed')
   })
 
   it.each(['build', 'prepare', 'policy.load', 'config.load'])('is none when %s fails', async (what) => {

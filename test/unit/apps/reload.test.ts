@@ -10,6 +10,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { ConfigState } from '../../../src/apps/reload.ts'
 import { lines, listenStdio } from '../../../src/server/stdio.ts'
 import { openTestGateway, type TestGateway } from '../../support/gateway.ts'
+import { until } from '../../support/until.ts'
 import { initialize, legacyCall, rpc, send, type Message } from '../../support/wire.ts'
 
 let folder: string
@@ -56,17 +57,14 @@ const state = () => gate.started.reloads!.state()
 const recorded = async (type: string) => (await gate.records()).filter((record) => record.type === type)
 
 /** Resolves when the files have been looked at and the state says so. */
-async function until(true_: (state: ConfigState) => boolean): Promise<void> {
-  for (let tries = 0; tries < 1_200 && !true_(state()); tries++) await after(25)
-  expect(true_(state())).toBe(true)
-}
+const stands = (so: (state: ConfigState) => boolean): Promise<void> => until(() => so(state()), so.toString())
 
 describe('a changed policy', () => {
   it('judges the next call, without a word to the gateway', async () => {
     const before = state()
     expect((await gate.call('orders.export', september)).ended).toBe('ok')
     write('rules.yaml', rules('deny'))
-    await until(({ policyDigest }) => policyDigest !== before.policyDigest)
+    await stands(({ policyDigest }) => policyDigest !== before.policyDigest)
     expect(await gate.call('orders.export', september)).toMatchObject({
       ended: 'policy_denied',
       text: 'DENY policy_denied: Denied: September is closed.',
@@ -199,7 +197,7 @@ describe('a right that is taken away', () => {
     const as = { sub: 'agent:other', sid: 's' }
     expect((await gate.call('flag.set', flag('one', 'staging'), { as })).ended).toBe('ok')
     write('people.yaml', '- { principal: agent:other, deny: [flags.write:staging] }\n')
-    await until(({ digest }) => digest !== gate.started.options.configDigest)
+    await stands(({ digest }) => digest !== gate.started.options.configDigest)
     expect((await gate.call('flag.set', flag('two', 'staging'), { as })).ended).toBe('scope_missing')
   })
 })

@@ -12,7 +12,7 @@ import { UpstreamError, type ServiceRequest, type Tool, type ToolContext } from 
 import { flagSet } from '../../../src/tools/flag-set.ts'
 import { aReceipt } from '../../support/calls.ts'
 import { testClock } from '../../support/clock.ts'
-import { until } from '../../support/rollouts.ts'
+import { until } from '../../support/until.ts'
 
 const rule = { ...guardRule(undefined, 'production')!, pollMs: 5, watchMs: 60_000 }
 
@@ -118,10 +118,10 @@ describe('the rollout guard', () => {
       invoke: (args, context) => (inside++, held.then(() => flagSet.invoke(args, context))),
     }
     const small = [set(1, slow), set(2, slow)]
-    await after(20)
-    expect(inside).toBe(2)
+    await until(() => inside === 2)
     inside = 0
     const raises = [set(50, slow), set(60, slow)]
+    await until(() => inside > 0)
     await after(20)
     expect(inside).toBe(1)
     go()
