@@ -2,6 +2,7 @@ import { closeSync, constants, fstatSync, openSync, readSync, statSync, type Big
 import type { Clock } from '../ports/clock.ts'
 import { SecretUnavailable, type Secret } from '../ports/secret.ts'
 import { markOf } from './file-mark.ts'
+import { secretCounter } from './secret-counts.ts'
 
 export interface FileSecretOptions {
   /** Key in configuration. */
@@ -38,10 +39,14 @@ export function fileSecret(options: FileSecretOptions): Secret {
   let held: Held | undefined = first
   let emptySinceNs: bigint | undefined
   let lookedNs = clock.monoNs()
+  const { found, failed, counts } = secretCounter()
+  found(first.value)
 
   function refresh(nowNs: bigint): void {
     lookedNs = nowNs
     const next = look(options, seen)
+    if (next.kind === 'held') found(next.value)
+    else failed()
     if (next !== seen) change(next, nowNs)
     if (emptySinceNs === undefined || held === undefined || nowNs - emptySinceNs <= ms(emptyGraceMs)) return
     held = undefined
@@ -72,6 +77,10 @@ export function fileSecret(options: FileSecretOptions): Secret {
     ageDays() {
       const madeMs = fresh()?.madeMs
       return madeMs === undefined ? undefined : Math.max(0, Math.floor((clock.nowMs() - madeMs) / dayMs))
+    },
+    counts() {
+      fresh()
+      return counts()
     },
   }
 }

@@ -1,9 +1,6 @@
-import type { Clock } from '../ports/clock.ts'
-import type { Json, JsonObject } from '../ports/json.ts'
-import { SecretUnavailable, type Secret } from '../ports/secret.ts'
-import { isSecretText } from './secrets-file.ts'
+import type { Secret } from '../ports/secret.ts'
 import { VaultError } from './vault-http.ts'
-import { objectAt, type VaultSession } from './vault-session.ts'
+import { noField, vaultPath, type VaultField, type VaultPath, type VaultPathOptions } from './vault-path.ts'
 
 /** A field of a secret: `secret/orders`, `token`. */
 export interface VaultPlace {
@@ -12,24 +9,16 @@ export interface VaultPlace {
   readonly field: string
 }
 
-export interface VaultSecretsOptions {
-  readonly session: VaultSession
-  /** Names Vault in messages. */
-  readonly origin: string
-  /** How often everything is read again, milliseconds; a tenth more or less, so that many gateways do not ask at once. */
-  readonly refreshMs: number
-  /** How long the last values serve while Vault cannot be asked, milliseconds. */
-  readonly holdMs: number
-  readonly clock: Clock
-  /** A float in [0, 1), for jitter. */
+export interface VaultSecretsOptions extends VaultPathOptions {
+  /** A float in [0, 1), for jitter: a round comes a tenth sooner or later, so that many gateways do not ask at once. */
   readonly random: () => number
-  /** Told once for each change for the worse. */
-  readonly fault: (error: Error) => void
 }
 
 export interface VaultSecrets {
   /** Rejects, in a sentence without any part of it, when the secret cannot be had now. */
   open(name: string, place: VaultPlace): Promise<Secret>
+  /** Nobody needs this one any more. A path without any is read no more; its last value serves whoever still holds it for a while. */
+  release(secret: Secret): void
   /** Reads everything again now. Never rejects. */
   refresh(): Promise<void>
   close(): Promise<void>
@@ -38,44 +27,24 @@ export interface VaultSecrets {
 /** Most paths that are watched. */
 const pathsMax = 256
 
-const dayMs = 86_400_000
-
-/** What a slow round may take, milliseconds. */
-const neglectMs = 60_000
-
-const ms = (count: number): bigint => BigInt(Math.ceil(count)) * 1_000_000n
-
-/** One path at Vault, with all of its fields. */
-interface Watched {
-  readonly path: string
-  readonly users: { readonly name: string; readonly field: string }[]
-  /** Absent once Vault said no, or that there is nothing. */
-  read?: Read
-  /** When Vault last spoke of it. */
-  okNs: bigint
-  /** Since when it has been silent. */
-  silentNs?: bigint
-  /** What was told last, so that it is told once. */
-  told?: string
-}
-
-interface Read {
-  readonly fields: JsonObject
-  /** When this version was made, milliseconds since the epoch; only KV v2 says. */
-  readonly madeMs?: number
+/** A path that is watched, and how many secrets of it are open or being opened. */
+interface Watched extends VaultPath {
+  claims: number
 }
 
 /**
  * Secrets in OpenBao or Vault (KV v2, and v1 without ages), read again every so often. When Vault says no, or that a secret is
- * gone, it is withdrawn at once. While Vault says nothing, the last value serves for `holdMs` and is then withdrawn.
+ * gone, it is withdrawn at once. While Vault says nothing, the last value serves for `holdMs` and is then withdrawn. What is wrong with
+ * one path's answer is that path's alone.
  */
 export function vaultSecrets(options: VaultSecretsOptions): VaultSecrets {
-  const { session, origin, clock, refreshMs, holdMs, random, fault } = options
+  const { session, origin, refreshMs, random, fault } = options
   const watched = new Map<string, Watched>()
-  const opening = new Map<string, Promise<Watched>>()
+  const fields = new Map<Secret, { readonly one: Watched; readonly field: VaultField }>()
   let closed = false
   let timer: NodeJS.Timeout | undefined
   let running: Promise<void> | undefined
+  let toldOfToken: string | undefined
 
   function schedule(): void {
     if (closed || timer) return
@@ -90,77 +59,56 @@ export function vaultSecrets(options: VaultSecretsOptions): VaultSecrets {
 
   /** One round at a time. A Vault that is silent is asked once a round, not once for each path. */
   async function round(): Promise<void> {
-    let silent = await session.keep().then(() => undefined, asVaultError)
-    for (const one of watched.values()) {
-      const failure = silent ?? (await look(one).then(() => undefined, asVaultError))
-      if (failure?.kind === 'silent') silent = failure
-      settle(one, failure)
+    let silent = await keepToken()
+    const all = [...watched.values()]
+    for (const one of all) {
+      // It is being opened, or was dropped since the round began.
+      if (!one.inUse()) continue
+      const failure = silent ?? (await outcomeOf(one.look()))
+      if (failure?.kind === 'silent' && silent === undefined) {
+        silent = failure
+        askLast(one)
+      }
+      if (one.inUse()) one.settle(failure)
     }
   }
 
-  async function look(one: Watched): Promise<void> {
-    one.read = await readPath(session, one.path)
-    one.okNs = clock.monoNs()
-    delete one.silentNs
+  /** Our token's fault is no path's, unless Vault cannot be asked at all. */
+  async function keepToken(): Promise<VaultError | undefined> {
+    const failure = await outcomeOf(session.keep())
+    if (failure?.kind === 'silent') return failure
+    if (failure && failure.message !== toldOfToken)
+      fault(new Error(`Vault at ${origin}, asked to renew our token: ${failure.message}; it is asked again.`))
+    toldOfToken = failure?.message
+    return undefined
   }
 
-  function settle(one: Watched, failure: VaultError | undefined): void {
-    if (failure?.kind === 'silent') one.silentNs ??= clock.monoNs()
-    if (failure && (failure.kind !== 'silent' || isOver(one))) delete one.read
-    const unfit = failure || !one.read ? undefined : one.users.find(({ field }) => !usable(one.read, field))
-    const say = failure ? sentence(one, failure) : unfit && unfitSentence(one, unfit.field)
-    if (say !== undefined && say !== one.told) fault(new Error(say))
-    if (say === undefined) delete one.told
-    else one.told = say
+  /** A path that is too slow keeps the others waiting once, not in every round. */
+  function askLast(one: Watched): void {
+    if (watched.delete(one.path)) watched.set(one.path, one)
   }
 
-  /** Also when nobody has looked for far too long, whatever the reason. */
-  function isOver({ okNs, silentNs }: Watched): boolean {
-    const nowNs = clock.monoNs()
-    const neglected = nowNs - okNs > ms(holdMs + 2 * refreshMs + neglectMs)
-    return neglected || (silentNs !== undefined && nowNs - silentNs >= ms(holdMs))
+  function claim(path: string): Watched {
+    const one = watched.get(path) ?? begin(path)
+    one.claims += 1
+    return one
   }
 
-  function sentence({ path, read, users }: Watched, { kind, message }: VaultError): string {
-    const names = users.map(({ name }) => name).join(', ')
-    const then =
-      kind === 'silent' && read ? `the last value serves for ${holdMs / 1000} s in all` : 'the secret is withdrawn'
-    return `Vault at ${origin}, asked for ${path} (${names}): ${message}; ${then}.`
-  }
-
-  function secretOf(name: string, one: Watched, field: string): Secret {
-    const inForce = (): Read | undefined => (isOver(one) ? undefined : one.read)
-    return {
-      name,
-      current() {
-        const value = usable(inForce(), field)
-        if (value === undefined) throw new SecretUnavailable(name)
-        return value
-      },
-      ageDays() {
-        const madeMs = inForce()?.madeMs
-        return madeMs === undefined ? undefined : Math.max(0, Math.floor((clock.nowMs() - madeMs) / dayMs))
-      },
-    }
-  }
-
-  /** One of each path, also for two who ask at once. */
-  async function watch(name: string, path: string): Promise<Watched> {
-    const known = watched.get(path) ?? opening.get(path)
-    if (known) return known
-    const begun = begin(name, path).finally(() => opening.delete(path))
-    opening.set(path, begun)
-    return begun
-  }
-
-  async function begin(name: string, path: string): Promise<Watched> {
-    if (watched.size + opening.size >= pathsMax) throw new Error(`At most ${pathsMax} paths of Vault can be watched.`)
-    const one: Watched = { path, users: [], okNs: clock.monoNs() }
-    await look(one).catch((error: unknown) => {
-      throw new Error(`${name} needs ${path} from Vault at ${origin}: ${asVaultError(error).message}. ${advice}`)
-    })
+  function begin(path: string): Watched {
+    if (watched.size >= pathsMax) throw new Error(`At most ${pathsMax} paths of Vault can be watched.`)
+    const one = Object.assign(vaultPath(path, options), { claims: 0 })
     watched.set(path, one)
     return one
+  }
+
+  function unclaim(one: Watched): void {
+    one.claims -= 1
+    if (one.claims === 0) watched.delete(one.path)
+  }
+
+  async function lookFor(name: string, one: Watched): Promise<void> {
+    const failure = await outcomeOf(one.look())
+    if (failure) throw new Error(`${name} needs ${one.path} from Vault at ${origin}: ${failure.message}. ${advice}`)
   }
 
   function refresh(): Promise<void> {
@@ -170,11 +118,25 @@ export function vaultSecrets(options: VaultSecretsOptions): VaultSecrets {
 
   return {
     async open(name, { path, field }) {
-      const one = await watch(name, path)
-      if (usable(one.read, field) === undefined) throw new Error(`${name}: ${unfitSentence(one, field)}`)
-      one.users.push({ name, field })
+      const one = claim(path)
+      try {
+        // A field may have come since the path was read for another one.
+        if (!one.has(field)) await lookFor(name, one)
+        if (!one.has(field)) throw new Error(`${name}: ${noField(path, field)}`)
+      } catch (error) {
+        unclaim(one)
+        throw error
+      }
+      const opened = one.use(name, field)
+      fields.set(opened.secret, { one, field: opened })
       schedule()
-      return secretOf(name, one, field)
+      return opened.secret
+    },
+    release(secret) {
+      const held = fields.get(secret)
+      if (!held || !fields.delete(secret)) return
+      held.field.drop()
+      unclaim(held.one)
     },
     refresh,
     async close() {
@@ -188,32 +150,10 @@ export function vaultSecrets(options: VaultSecretsOptions): VaultSecrets {
 
 const advice = 'Look at secrets.vault, and whether its token or role may read that path.'
 
-function unfitSentence({ path }: Watched, field: string): string {
-  return `${path} at Vault has no field '${field}' that holds one line of printable ASCII; the secret is withdrawn.`
-}
-
-/** The value, when it is one. */
-function usable(read: Read | undefined, field: string): string | undefined {
-  const value: Json | undefined = read && Object.hasOwn(read.fields, field) ? read.fields[field] : undefined
-  return typeof value === 'string' && isSecretText(value) ? value : undefined
-}
-
-/** What is at a path now, whatever version of KV its mount has: Vault says, as it tells its own command line. */
-async function readPath(session: VaultSession, path: string): Promise<Read> {
-  const mount = objectAt(await session.ask({ method: 'GET', path: `sys/internal/ui/mounts/${path}` }), 'data')
-  const prefix = typeof mount['path'] === 'string' ? mount['path'] : ''
-  if (!prefix.endsWith('/') || !path.startsWith(prefix))
-    throw new VaultError('silent', 'it names no mount for that path')
-  if (objectAt(mount, 'options')['version'] !== '2') {
-    return { fields: objectAt(await session.ask({ method: 'GET', path }), 'data') }
-  }
-  const rest = path.slice(prefix.length)
-  const found = objectAt(await session.ask({ method: 'GET', path: `${prefix}data/${rest}` }), 'data')
-  const made = objectAt(found, 'metadata')['created_time']
-  const madeMs = typeof made === 'string' ? Date.parse(made) : NaN
-  return { fields: objectAt(found, 'data'), ...(Number.isFinite(madeMs) && { madeMs }) }
-}
-
-function asVaultError(error: unknown): VaultError {
-  return error instanceof VaultError ? error : new VaultError('silent', 'asking it failed')
+/** How asking ended, if not well. A bug of ours says nothing of Vault. */
+function outcomeOf(asking: Promise<void>): Promise<VaultError | undefined> {
+  return asking.then(
+    () => undefined,
+    (error: unknown) => (error instanceof VaultError ? error : new VaultError('odd', 'asking it failed')),
+  )
 }

@@ -31,11 +31,12 @@ export interface VaultHttp {
 }
 
 /**
- * What Vault did not give. `no`: it answered, and the answer is no. `gone`: there is nothing at that path.
- * `silent`: nobody knows, for it could not be reached, is sealed, overloaded, or made no sense.
+ * What Vault did not give. `no`: it answered, and the answer is no. `gone`: there is nothing at that path. `odd`: what came
+ * back says neither, for it is an error, too much, or makes no sense; that is this question's fault alone. `silent`: Vault
+ * could not be reached, did not answer in time, or is sealed; other questions would fare no better.
  */
 export class VaultError extends Error {
-  readonly kind: 'no' | 'gone' | 'silent'
+  readonly kind: 'no' | 'gone' | 'odd' | 'silent'
   constructor(kind: VaultError['kind'], why: string) {
     super(why)
     this.name = 'VaultError'
@@ -71,13 +72,13 @@ export function vaultHttp({ url, namespace, ca, timeoutMs = timeoutDefaultMs }: 
       ...(body && { body: JSON.stringify(body) }),
     })
     const bytes = await boundedBody(response.body, answerMax)
-    if (bytes === undefined) throw new VaultError('silent', `its answer is larger than ${answerMax} bytes`)
+    if (bytes === undefined) throw new VaultError('odd', `its answer is larger than ${answerMax} bytes`)
     return judged(response.statusCode, bytes)
   }
 
   const http = (request: VaultRequest) =>
     ask(request).catch((error: unknown) => {
-      throw error instanceof VaultError ? error : new VaultError('silent', unreachable(error))
+      throw error instanceof VaultError ? error : broken(error)
     })
   return Object.assign(http, { origin, close: () => agent.close() })
 }
@@ -100,15 +101,20 @@ function judged(status: number, bytes: Uint8Array): JsonObject {
   if (status === 404) throw new VaultError('gone', 'there is nothing at that path')
   if (status === 400 || status === 403) throw new VaultError('no', `it refuses us (${status})`)
   if (status === 503) throw new VaultError('silent', 'it is sealed or in maintenance (503)')
-  if (status !== 200) throw new VaultError('silent', `it answered ${status}`)
+  if (status !== 200) throw new VaultError('odd', `it answered ${status}`)
   const parsed = parseStrict(bytes)
-  if (!parsed.ok || !isJsonObject(parsed.value)) throw new VaultError('silent', 'its answer is no JSON object')
+  if (!parsed.ok || !isJsonObject(parsed.value)) throw new VaultError('odd', 'its answer is no JSON object')
   return parsed.value
 }
 
+/** Failures on a connection that stood: something on the way does not like this question, or this answer. */
+const onTheWay = /^(ECONNRESET|EPIPE|HPE_|UND_ERR_(SOCKET|HEADERS_OVERFLOW|RES))/
+
 /** The class of a network failure; its text may hold addresses. */
-function unreachable(error: unknown): string {
-  const { name, code } = error as NodeJS.ErrnoException
-  if (name === 'TimeoutError' || code === 'UND_ERR_CONNECT_TIMEOUT') return 'it did not answer in time'
-  return `it cannot be reached (${typeof code === 'string' ? code : 'network error'})`
+function broken(error: unknown): VaultError {
+  const { name, code = 'network error' } = error as NodeJS.ErrnoException
+  if (name === 'TimeoutError' || code === 'UND_ERR_CONNECT_TIMEOUT')
+    return new VaultError('silent', 'it did not answer in time')
+  if (onTheWay.test(code)) return new VaultError('odd', `its answer broke off (${code})`)
+  return new VaultError('silent', `it cannot be reached (${code})`)
 }

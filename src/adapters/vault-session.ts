@@ -20,7 +20,7 @@ export interface VaultSessionOptions {
 export interface VaultSession {
   /** Asks with our token. Once it is refused, asks once more with a new one, if there is one. Rejects with a `VaultError`. */
   ask(request: Omit<VaultRequest, 'token'>): Promise<JsonObject>
-  /** Renews the token when two thirds of its life are over. Call it from time to time. */
+  /** Renews the token when two thirds of its life are over. Call it from time to time. Rejects with a `VaultError` that says nothing of any path unless it is `silent`. */
   keep(): Promise<void>
   /** Gives back a token of our own making, and hangs up. */
   close(): Promise<void>
@@ -41,7 +41,9 @@ export function vaultSession({ http, login, renew, clock }: VaultSessionOptions)
 
   async function token(): Promise<string> {
     if (held) return held.token
-    entering ??= entered().finally(() => (entering = undefined))
+    entering ??= entered()
+      .catch(notEntered)
+      .finally(() => (entering = undefined))
     held = await entering
     return held.token
   }
@@ -58,7 +60,7 @@ export function vaultSession({ http, login, renew, clock }: VaultSessionOptions)
     const unknown = { token: text, lifeSec: 0, sinceNs, renewable: false }
     const reply = await http({ method: 'GET', path: 'auth/token/lookup-self', token: text }).catch(
       (error: VaultError) => {
-        if (error.kind === 'silent') throw error
+        if (!isAnswer(error)) throw error
       },
     )
     const { ttl, renewable } = objectAt(reply, 'data')
@@ -77,7 +79,7 @@ export function vaultSession({ http, login, renew, clock }: VaultSessionOptions)
     return http({ method: 'GET', path: 'auth/token/lookup-self', token: text }).then(
       () => true,
       (error: VaultError) => {
-        if (error.kind === 'silent') throw error
+        if (!isAnswer(error)) throw error
         return false
       },
     )
@@ -108,7 +110,7 @@ export function vaultSession({ http, login, renew, clock }: VaultSessionOptions)
       if (!held || held.lifeSec === 0 || !isAging(held, clock)) return
       if (!renew || !held.renewable) return void (held = undefined)
       await renewed(held).catch((error: VaultError) => {
-        if (error.kind === 'silent') throw error
+        if (!isAnswer(error)) throw error
         held = undefined
       })
     },
@@ -126,6 +128,16 @@ function isAging({ sinceNs, lifeSec }: Held, clock: Clock): boolean {
   return clock.monoNs() - sinceNs >= (BigInt(lifeSec) * 2_000_000_000n) / 3n
 }
 
+/** Whether Vault said something about what it was asked. */
+const isAnswer = ({ kind }: VaultError): boolean => kind === 'no' || kind === 'gone'
+
+/** Without a token nothing can be asked for: what is odd about a login is true of every path. */
+function notEntered(error: unknown): never {
+  if (!(error instanceof VaultError)) throw error
+  if (error.kind === 'odd') throw new VaultError('silent', `our login failed, ${error.message}`)
+  throw error.kind === 'gone' ? new VaultError('no', 'there is no login where secrets.vault has it') : error
+}
+
 /** A withdrawn credential is a no of our own. */
 function valueOf(secret: Secret): string {
   try {
@@ -139,7 +151,7 @@ function valueOf(secret: Secret): string {
 function heldFrom(reply: JsonObject, sinceNs: bigint): Held {
   const { client_token: token, lease_duration: lifeSec, renewable } = objectAt(reply, 'auth')
   if (typeof token !== 'string' || !isSecretText(token) || typeof lifeSec !== 'number')
-    throw new VaultError('silent', 'its answer to a login makes no sense')
+    throw new VaultError('odd', 'its answer makes no sense')
   return { token, lifeSec, sinceNs, renewable: renewable === true }
 }
 

@@ -43,7 +43,7 @@ import { openIssuerKeys } from './issuer-keys.ts'
 import { once, type Keep } from './kept.ts'
 import { tlsOfServices } from './service-tls.ts'
 import type { GatewayOptions } from './options.ts'
-import { credentials, inUse, secretsFor, type Secrets } from './secrets.ts'
+import { credentials, secretsOf, type Secrets } from './secrets.ts'
 
 /** Rules and policies that come with the product. */
 const shipped = (name: string) => fileURLToPath(new URL(`../../${name}`, import.meta.url))
@@ -86,7 +86,7 @@ async function resolved(loaded: LoadedConfig, around: Surroundings): Promise<Gat
   refuseKeyless(offered)
   const tools = toolsOf(config, offered)
   const { keep = once } = around
-  const secrets = inUse(await keep('secrets', [config.mode, config.secrets], () => secretsFor(config, around)))
+  const secrets = await secretsOf(config, { ...around, keep })
   const rollouts = guardRule(config.tools['flag.set']?.guard, config.mode)
   const tickets = await ticketsOf(config, secrets, around)
   return {

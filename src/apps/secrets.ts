@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { systemClock } from '../adapters/clock-system.ts'
 import { fileSecret, isSecretText } from '../adapters/secrets-file.ts'
 import { vaultSecrets, type VaultSecrets } from '../adapters/secrets-vault.ts'
@@ -10,6 +11,7 @@ import type { Clock } from '../ports/clock.ts'
 import type { JsonObject } from '../ports/json.ts'
 import { SecretUnavailable, type Secret } from '../ports/secret.ts'
 import { UpstreamError } from '../ports/tool.ts'
+import type { Keep } from './kept.ts'
 
 /** Every secret a gateway uses, opened. */
 export interface Secrets {
@@ -20,6 +22,17 @@ export interface Secrets {
   /** Days after which a secret is too old. */
   readonly rotationDays: number
   close(): Promise<void>
+}
+
+/** Secrets that outlast a version of the configuration. Each is open until it was released as often as it was opened. */
+interface SharedSecrets extends Secrets {
+  release(secret: Secret): void
+}
+
+/** The secrets of one version of the configuration. */
+interface VersionSecrets extends Secrets {
+  /** Nothing of this version is needed any more. */
+  releaseAll(): void
 }
 
 interface SecretsOptions {
@@ -35,8 +48,17 @@ interface Around {
   readonly report: (line: JsonObject) => void
 }
 
+/** The secrets of one version of a configuration, shared with the version before. Given back once another is in force instead. */
+export async function secretsOf(config: Config, around: Around & { readonly keep: Keep }): Promise<Secrets> {
+  const shared = await around.keep('secrets', [config.mode, config.secrets], () => secretsFor(config, around))
+  const version = inUse(shared)
+  // In words that no other version will say, so that it ends with this one.
+  await around.keep('secrets in use', randomUUID(), () => ({ close: async () => version.releaseAll() }))
+  return version
+}
+
 /** The secrets of a configuration, each opened when it is asked for. */
-export function secretsFor({ mode, secrets: section }: Config, { environment, report }: Around): Secrets {
+export function secretsFor({ mode, secrets: section }: Config, { environment, report }: Around): SharedSecrets {
   const fault = (error: Error) => report({ level: 'error', fault: error.message })
   return openSecrets({ mode, section, environment, clock: systemClock(), fault })
 }
@@ -45,8 +67,9 @@ export function secretsFor({ mode, secrets: section }: Config, { environment, re
  * Follows references to secrets. The values stay with the adapters: nothing here copies one. The same reference under the
  * same name is the same secret, whoever asks, so that a reload does not begin anew with it.
  */
-function openSecrets(options: SecretsOptions): Secrets {
-  const opened = new Map<string, Promise<Secret>>()
+function openSecrets(options: SecretsOptions): SharedSecrets {
+  const opened = new Map<string, { readonly secret: Promise<Secret>; holders: number }>()
+  const keys = new WeakMap<Secret, string>()
   const own: Secret[] = []
   let vault: Promise<VaultSecrets> | undefined
   let closed: Promise<void> | undefined
@@ -74,11 +97,23 @@ function openSecrets(options: SecretsOptions): Secrets {
   return {
     open(name, ref) {
       const key = JSON.stringify([name, ref])
-      const secret = opened.get(key) ?? follow(name, ref)
-      opened.set(key, secret)
-      // What cannot be opened now may be there at the next attempt.
-      secret.catch(() => opened.delete(key))
-      return secret
+      const one = opened.get(key) ?? { secret: follow(name, ref), holders: 0 }
+      opened.set(key, one)
+      one.holders += 1
+      one.secret.then(
+        (secret) => keys.set(secret, key),
+        // What cannot be opened now may be there at the next attempt.
+        () => opened.get(key) === one && opened.delete(key),
+      )
+      return one.secret
+    },
+    release(secret) {
+      const key = keys.get(secret)
+      const one = key === undefined ? undefined : opened.get(key)
+      if (key === undefined || !one || (one.holders -= 1) > 0) return
+      opened.delete(key)
+      keys.delete(secret)
+      void vault?.then((open) => open.release(secret), () => undefined) // prettier-ignore
     },
     list: () => own,
     rotationDays: options.section.rotationDays,
@@ -87,16 +122,23 @@ function openSecrets(options: SecretsOptions): Secrets {
 }
 
 /** Lists what one version of the configuration has opened, and no secret that only an earlier one named. */
-export function inUse(secrets: Secrets): Secrets {
+export function inUse(secrets: SharedSecrets): VersionSecrets {
   const opened: Secret[] = []
+  let released = false
   return {
     ...secrets,
     async open(name, ref) {
       const secret = await secrets.open(name, ref)
       opened.push(secret)
+      if (released) secrets.release(secret)
       return secret
     },
     list: () => [...secrets.list(), ...opened],
+    releaseAll() {
+      if (released) return
+      released = true
+      for (const secret of opened) secrets.release(secret)
+    },
   }
 }
 

@@ -6,6 +6,15 @@ export interface Secret {
   current(): string
   /** Whole days since it was made or last changed; undefined when nobody knows. */
   ageDays(): number | undefined
+  /** What has happened to it since it was opened; absent for one that is never looked at again. */
+  counts?(): SecretCounts
+}
+
+export interface SecretCounts {
+  /** How often another value has taken over. */
+  readonly rotations: number
+  /** Looks for it that gave no value to use. */
+  readonly failures: number
 }
 
 /** There is no value to use: whatever needs it must be refused. */

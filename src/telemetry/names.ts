@@ -134,6 +134,8 @@ export const metric = {
   authFailures: 'sluicegate.auth.failures',
   secretAge: 'sluicegate.secret.age',
   secretAvailable: 'sluicegate.secret.available',
+  secretRotations: 'sluicegate.secret.rotations',
+  secretFailures: 'sluicegate.secret.failures',
   certificates: 'sluicegate.certificates',
   certificateAge: 'sluicegate.certificate.age',
   certificateExpiry: 'sluicegate.certificate.expiry',

@@ -161,6 +161,8 @@ describe('secrets in Vault', () => {
     expect(other.seenAt('/orders')).toHaveLength(sent)
     const metrics = await gate.started.gateway.admin.metrics()
     expect(metrics).toContain('sluicegate_secret_available{secret="services.orders.token"} 0')
+    expect(metrics).toContain('sluicegate_secret_rotations_total{secret="services.orders.token"} 1')
+    expect(metrics).toMatch(/sluicegate_secret_failures_total\{secret="services\.orders\.token"\} [1-9]/)
     await gate.close()
     const kept = readdirSync(data, { recursive: true, encoding: 'utf8' })
       .filter((name) => statSync(join(data, name)).isFile() && !['role', 'secret'].includes(name))

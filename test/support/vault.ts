@@ -20,8 +20,8 @@ interface Token {
 
 /** A fake of Vault's HTTP API, as far as secrets need it. The laws that it keeps are run on a real one, too. */
 export interface FakeVault extends VaultBench {
-  /** How it answers from now on, whatever it is asked; undefined for as it should. */
-  misbehave(answer: ((response: ServerResponse) => void) | undefined): void
+  /** How it answers from now on, whatever it is asked, or only where the path holds `at`; undefined for as it should. */
+  misbehave(answer: ((response: ServerResponse) => void) | undefined, at?: string): void
   /** What was asked of it, in order: method and path. */
   readonly asked: readonly string[]
   readonly namespaces: readonly string[]
@@ -32,9 +32,9 @@ export interface FakeVault extends VaultBench {
 
 const none = JSON.stringify({ errors: [] })
 
-/** Starts a fake on loopback. KV v2 at `secret/` and `team/kv/`, KV v1 at `kv1/`, AppRole at `approle/`. */
+/** Starts a fake on loopback. KV v2 at `secret/` and `team/kv/`, KV v1 at `kv1/`, another engine at `cubbyhole/`, AppRole at `approle/`. */
 export async function fakeVault(tls?: { readonly cert: string; readonly key: string }): Promise<FakeVault> {
-  const mounts: Readonly<Record<string, 1 | 2>> = { 'secret/': 2, 'team/kv/': 2, 'kv1/': 1 }
+  const mounts: Readonly<Record<string, 1 | 2>> = { 'secret/': 2, 'team/kv/': 2, 'kv1/': 1, 'cubbyhole/': 1 }
   const secrets = new Map<string, Version[]>()
   const tokens = new Map<string, Token>()
   const roles = new Map<string, { readonly path: string; readonly secretId: string; readonly ttlSec: number }>()
@@ -43,6 +43,7 @@ export async function fakeVault(tls?: { readonly cert: string; readonly key: str
   const given = new Set<string>()
   let sealed = false
   let odd: ((response: ServerResponse) => void) | undefined
+  let oddAt = ''
 
   function issue(path: string, lifeSec: number, renewable: boolean): string {
     const token = `hvs.fake${randomUUID()}`
@@ -56,7 +57,7 @@ export async function fakeVault(tls?: { readonly cert: string; readonly key: str
     asked.push(`${request.method} ${pathname}`)
     namespaces.push(String(request.headers['x-vault-namespace'] ?? ''))
     const body = await read(request)
-    if (odd) return odd(response)
+    if (odd && pathname.includes(oddAt)) return odd(response)
     if (sealed) return reply(response, 503, { errors: ['Vault is sealed'] })
     const path = pathname.replace(/^\/v1\//, '')
     if (path === 'auth/approle/login') return login(response, body)
@@ -97,7 +98,7 @@ export async function fakeVault(tls?: { readonly cert: string; readonly key: str
     if (mount === undefined || (token.path !== '*' && !token.path.startsWith(mount)))
       return denied(response, 'preflight capability check returned 403')
     const options = mounts[mount] === 2 ? { version: '2' } : null
-    reply(response, 200, { data: { path: mount, type: 'kv', options } })
+    reply(response, 200, { data: { path: mount, type: mount === 'cubbyhole/' ? 'cubbyhole' : 'kv', options } })
   }
 
   function value(response: ServerResponse, asPath: string, token: Token): void {
@@ -132,7 +133,7 @@ export async function fakeVault(tls?: { readonly cert: string; readonly key: str
     namespaces,
     given,
     alive: () => tokens.size,
-    misbehave: (how) => void (odd = how),
+    misbehave: (how, at = '') => void ([odd, oddAt] = [how, at]),
     async put(path, data) {
       secrets.set(path, [...(secrets.get(path) ?? []), { data, madeMs: Date.now() }])
     },

@@ -52,6 +52,19 @@ describe('a secret in a file', () => {
     expect(faults).toEqual([])
   })
 
+  it('counts how often another value took over, and the looks that gave none', () => {
+    const { file, clock, secret, later } = secretAt('counted', 'one')
+    const counts = () => (clock.advance(1_000), secret.counts?.())
+    expect(counts()).toEqual({ rotations: 0, failures: 0 })
+    writeFileSync(file, 'two-two')
+    expect(counts()).toEqual({ rotations: 1, failures: 0 })
+    rmSync(file)
+    expect(later).toThrow('withdrawn')
+    expect(counts()).toEqual({ rotations: 1, failures: 2 })
+    writeFileSync(file, 'two-two', { mode: 0o600 })
+    expect([later(), counts()]).toEqual(['two-two', { rotations: 1, failures: 2 }])
+  })
+
   it('is withdrawn with its file, told once, and back with it', () => {
     const { file, faults, later } = secretAt('gone', canary)
     rmSync(file)

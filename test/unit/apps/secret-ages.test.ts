@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { secretAges } from '../../../src/apps/secret-ages.ts'
 import type { JsonObject } from '../../../src/ports/json.ts'
+import type { Secret } from '../../../src/ports/secret.ts'
 import { meters } from '../../../src/telemetry/metrics.ts'
 import { watchSecrets } from '../../../src/telemetry/secret-meters.ts'
 import { testClock } from '../../support/clock.ts'
@@ -51,5 +52,36 @@ describe('a secret that is too old', () => {
     expect(text).toContain('sluicegate_secret_available{secret="b"} 0')
     expect(text).not.toMatch(/sluicegate_secret_age\{secret="(env|b)"/)
     expect(text).not.toContain('canary')
+  })
+
+  it('shows how often it was rotated and could not be had, and nothing of one that is in use no more', async () => {
+    const counts = { rotations: 2, failures: 5 }
+    const counted = { ...aged('services.a.token', 61), counts: () => counts }
+    const all = meters()
+    let inUse: readonly Secret[] = [counted, counted, aged('env', 1)]
+    watchSecrets(all.provider, () => inUse)
+    const text = await all.text()
+    expect(text).toContain('sluicegate_secret_rotations_total{secret="services.a.token"} 2')
+    expect(text).toContain('sluicegate_secret_failures_total{secret="services.a.token"} 5')
+    expect(text).not.toMatch(/sluicegate_secret_(rotations|failures)_total\{secret="env"/)
+    inUse = [aged('env', 1)]
+    const after = await all.text()
+    await all.close()
+    expect(after).toContain('sluicegate_secret_age{secret="services.a.token"} NaN')
+    expect(after).toContain('sluicegate_secret_available{secret="services.a.token"} NaN')
+    expect(after).toContain('sluicegate_secret_available{secret="env"} 1')
+  })
+
+  it('says of those that share a series the worst', async () => {
+    const all = meters()
+    const many = Array.from({ length: 200 }, (_, n) => aged(`known.${n}`, 1))
+    const counts = { rotations: 1, failures: 2 }
+    const beyond = [aged('x', 70), aged('y', 61), withdrawnSecret('z'), aged('w', 3)]
+    watchSecrets(all.provider, () => [...many, ...beyond.map((one) => ({ ...one, counts: () => counts }))])
+    const text = await all.text()
+    await all.close()
+    expect(text).toContain('sluicegate_secret_age{secret="_OTHER"} 70')
+    expect(text).toContain('sluicegate_secret_available{secret="_OTHER"} 0')
+    expect(text).toContain('sluicegate_secret_failures_total{secret="_OTHER"} 8')
   })
 })
