@@ -1,6 +1,7 @@
 import { provenance } from '../detection/provenance.ts'
 import { grantWatch } from '../identity/grant-watch.ts'
 import type { Principal } from '../identity/principal.ts'
+import { proofPace } from '../identity/proof-pace.ts'
 import { steadyTime } from '../identity/steady.ts'
 import type { CeilingsOf } from '../limits/ceilings.ts'
 import { limiter } from '../limits/limiter.ts'
@@ -15,7 +16,7 @@ import type { Switchboard } from './switchboard.ts'
 
 export interface GatewayServiceParts extends Omit<
   Lasting,
-  'time' | 'digests' | 'limiter' | 'provenance' | 'watch' | 'enforced'
+  'time' | 'digests' | 'limiter' | 'provenance' | 'watch' | 'enforced' | 'pace'
 > {
   /** What the first runtime is built from. */
   readonly options: GatewayOptions
@@ -51,6 +52,7 @@ export function gatewayService(parts: GatewayServiceParts): SwappableService {
       report: (...grant) => reportGrant(parts, now.options, ...grant),
     }),
     enforced: firstEnforcement(log, fault),
+    pace: proofPace(clock),
   }
   let now = runtime(lasting, parts.options)
   return {

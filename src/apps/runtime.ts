@@ -15,6 +15,7 @@ import { scanner } from '../dlp/scan.ts'
 import { directory, type Directory } from '../identity/directory.ts'
 import { rightsNow } from '../identity/elevation.ts'
 import { identifier } from '../identity/identify.ts'
+import type { ProofPace } from '../identity/proof-pace.ts'
 import { replay } from '../identity/replay.ts'
 import type { SteadyTime } from '../identity/steady.ts'
 import { verifier } from '../identity/token.ts'
@@ -51,6 +52,7 @@ export interface Lasting {
   readonly provenance: Provenance
   readonly watch: Watch
   readonly enforced: Enforced
+  readonly pace: ProofPace
   readonly guard: Pick<RolloutGuard, 'over'>
 }
 
@@ -132,12 +134,12 @@ const departingModes = {
   ip: 'pass' as const,
 }
 
-function identifierOf({ clock, time, keys, state, grants }: Lasting, options: GatewayOptions, listed: Directory) {
+function identifierOf({ clock, time, keys, state, pace, grants }: Lasting, options: GatewayOptions, listed: Directory) {
   const { issuers, audience, skewSec, local } = options.identity
   return identifier({
     verifier: verifier({ issuers, audience, clock: { ...clock, nowMs: time.latestMs }, skewSec, cacheMax: 10_000 }),
     replay: replay({ state, time, mode: options.identity.replay }),
-    dpop: { state, time },
+    dpop: { state, time, pace },
     directory: listed,
     sessionKey: createSecretKey(keys.sessionKey),
     homeRegion: (tenant) => options.regions.tenants[tenant] ?? '',

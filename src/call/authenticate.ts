@@ -11,11 +11,13 @@ export type Identity =
   | { readonly ok: true; readonly who: Principal; readonly proof?: Proof }
   | {
       readonly ok: false
-      readonly code: 'unauthenticated' | 'token_replayed' | 'internal'
+      readonly code: 'unauthenticated' | 'token_replayed' | 'rate_limited' | 'internal'
       readonly why: string
       readonly who?: Principal
       /** What the challenge says where it was not the token (RFC 9449 §7.1). */
       readonly error?: 'invalid_dpop_proof'
+      /** When to come back, where the credential was good and too many like it were shown. */
+      readonly retryAfterMs?: number
     }
 
 /** Proves a credential. Throws only when it is broken itself. */
@@ -41,10 +43,12 @@ const messages = {
   unauthenticated: 'Show a valid access token. It was missing, expired or not for this server.',
   token_replayed:
     'This access token belongs to another connection or was used up. Get a new one from its issuer, and use it from one client and one session only.',
+  rate_limited: 'More proofs of possession than one client may show in a minute. Wait, then show a new one.',
   internal: 'Whose token this is could not be looked up. Try again in a moment.',
 } as const
 
-function refusalOf({ code, why, who }: Extract<Identity, { ok: false }>): Verdict<never> {
-  const denied = { code, message: messages[code], ...(code === 'internal' && { retryAfterMs: 1_000 }) }
+function refusalOf({ code, why, who, retryAfterMs: waitMs }: Extract<Identity, { ok: false }>): Verdict<never> {
+  const retryAfterMs = code === 'internal' ? 1_000 : waitMs
+  const denied = { code, message: messages[code], ...(retryAfterMs !== undefined && { retryAfterMs }) }
   return { kind: 'refuse', refusal: { denied, cause: why }, ...(who && { learned: { who } }) }
 }

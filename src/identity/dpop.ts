@@ -4,6 +4,7 @@ import { algorithms, type Algorithm, type IssuerKey } from '../ports/issuer-keys
 import type { StateStore } from '../ports/state-store.ts'
 import { isWhy, objectFrom, readCompact, type Compact, type Why } from './compact.ts'
 import { keySet } from './keyset.ts'
+import type { ProofOwner, ProofPace } from './proof-pace.ts'
 import { checkSignature } from './signature.ts'
 import type { SteadyTime } from './steady.ts'
 
@@ -29,7 +30,18 @@ export interface ReadProof {
 export interface DpopParts {
   readonly state: Pick<StateStore, 'remember'>
   readonly time: SteadyTime
+  /** How many proofs each may have remembered; see `proof-pace.ts`. */
+  readonly pace: ProofPace
 }
+
+/** What became of a proof that its key may have made. */
+export type CheckedProof =
+  | { readonly kind: 'good' }
+  | { readonly kind: 'refused'; readonly why: Why }
+  /** Its owner shows more than there is room for. */
+  | { readonly kind: 'early'; readonly waitMs: number }
+  /** The state did not say whether it was shown before. */
+  | { readonly kind: 'unknown' }
 
 /** Most that a proof may be old, or ahead of us, milliseconds. */
 const windowMs = 60_000
@@ -61,17 +73,26 @@ export function readProof(shown: ShownProof, token: string, nowMs: number): Read
   return { text: shown.proof, compact, key, keyThumb: thumbOf(key.key), jti: payload.data.jti }
 }
 
-/** Checks that the proof's key made it, and that it was never shown before: refuses where the state cannot say. */
-export async function checkProof({ state, time }: DpopParts, proof: ReadProof): Promise<Why | 'unknown' | undefined> {
+/**
+ * Checks that the proof's key made it, and that it was never shown before: refuses where the state cannot say. Only a
+ * proof by the key takes anything of what its owner may show, so nobody else can use that up.
+ */
+export async function checkProof(
+  { state, time, pace }: DpopParts,
+  proof: ReadProof,
+  owner: ProofOwner,
+): Promise<CheckedProof> {
   const signed = await checkSignature(proof.text, proof.compact, [proof.key])
-  if (isWhy(signed)) return refused('The signature of the proof is not valid.')
+  if (isWhy(signed)) return { kind: 'refused', why: refused('The signature of the proof is not valid.') }
+  const waitMs = pace.take(owner)
+  if (waitMs > 0) return { kind: 'early', waitMs }
   const own = randomUUID()
   const name = `dpop/${digest(JSON.stringify([proof.keyThumb, proof.jti]))}`
   try {
     const first = await state.remember(name, own, time.latestMs() + keptMs, time.earliestMs())
-    return first === own ? undefined : refused('The proof was shown before.')
+    return first === own ? { kind: 'good' } : { kind: 'refused', why: refused('The proof was shown before.') }
   } catch {
-    return 'unknown'
+    return { kind: 'unknown' }
   }
 }
 

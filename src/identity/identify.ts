@@ -5,10 +5,11 @@ import type { Actor } from '../evidence/record.ts'
 import type { Claims } from './claims.ts'
 import { isWhy, type Why } from './compact.ts'
 import type { Directory } from './directory.ts'
-import { checkProof, readProof, type DpopParts, type ShownProof } from './dpop.ts'
+import { checkProof, readProof, type CheckedProof, type DpopParts, type ShownProof } from './dpop.ts'
 import { rightsNow } from './elevation.ts'
 import type { Binding, Principal } from './principal.ts'
 import { Proof, type Held } from './proof.ts'
+import { proofsPerMinute } from './proof-pace.ts'
 import type { Sender, Taken } from './replay.ts'
 import { sessionKey } from './session.ts'
 import type { TokenVerifier } from './token.ts'
@@ -95,9 +96,23 @@ async function provePossession(
   if (!verified.ok) return refused(verified.why)
   const { claims } = verified.token
   if (claims.bound?.keyThumb === undefined) return nobody('cnf: The token is not bound to a key.')
-  const why = await checkProof(parts.dpop, proof)
-  if (why === 'unknown') return { ok: false, code: 'internal', why: 'dpop: The state gave no answer.' }
-  return why ? { ...refused(why), error: 'invalid_dpop_proof' } : principalOf(parts, { token: verified.token, binding })
+  const identity = principalOf(parts, { token: verified.token, binding })
+  return identity.ok ? proofChecked(identity, await checkProof(parts.dpop, proof, identity.who)) : identity
+}
+
+function proofChecked(identity: Extract<Identity, { ok: true }>, checked: CheckedProof): Identity {
+  switch (checked.kind) {
+    case 'good':
+      return identity
+    case 'refused':
+      return { ...refused(checked.why), error: 'invalid_dpop_proof' }
+    case 'early': {
+      const why = `dpop: More than ${proofsPerMinute} proofs a minute.`
+      return { ok: false, code: 'rate_limited', why, who: identity.who, retryAfterMs: checked.waitMs }
+    }
+    case 'unknown':
+      return { ok: false, code: 'internal', why: 'dpop: The state gave no answer.' }
+  }
 }
 
 /** A proven token is not proven again, but it may have run out, its key may be gone, and its rights are those of now. */

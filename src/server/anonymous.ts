@@ -12,8 +12,8 @@ const peersMax = 10_000
 export interface Anonymous {
   /** 0 when this attempt may have a record of its own; else milliseconds until the next one may. */
   waitMs(address: string | undefined): number
-  /** The same for a token that was proven, in other hands: whatever strangers send, a theft is on record. */
-  waitMsOf(owner: Owner): number
+  /** The same for a token that was proven, in other hands: whatever strangers send, a theft is on record. Each code by itself. */
+  waitMsOf(owner: Owner, code: string): number
 }
 
 /** Whose token it is. */
@@ -28,8 +28,8 @@ export function anonymousLimit(clock: Clock): Anonymous {
   const owners = buckets({ clock, keysMax: peersMax })
   return {
     waitMs: (address = 'unknown') => taken(strangers, { ...perPeer, key: `peer ${address}` }, together),
-    waitMsOf: ({ tenant, issuer, subject }) =>
-      taken(owners, { ...perPeer, key: JSON.stringify([tenant, issuer, subject]) }),
+    waitMsOf: ({ tenant, issuer, subject }, code) =>
+      taken(owners, { ...perPeer, key: JSON.stringify([tenant, issuer, subject, code]) }),
   }
 }
 

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Identity } from '../call/authenticate.ts'
 import type { Halted } from '../call/halt.ts'
-import { surface } from '../call/surface.ts'
+import { brokenInside, surface, type Surface } from '../call/surface.ts'
 import type { Anonymous } from './anonymous.ts'
 import { retryAfter, sendRpcError } from './body.ts'
 import { addressOf, challenge, type Reachable } from './address.ts'
@@ -9,6 +9,8 @@ import { idOf } from './message.ts'
 import type { GatewayService } from './mcp.ts'
 import type { Json } from '../ports/json.ts'
 import { messageLimits } from './strict-json.ts'
+
+type Refused = Extract<Identity, { ok: false }>
 
 export interface Door {
   readonly service: GatewayService
@@ -25,19 +27,15 @@ export async function turnAway(
   { service, anonymous, reachable }: Door,
   request: IncomingMessage,
   response: ServerResponse,
-  refused: Extract<Identity, { ok: false }>,
+  refused: Refused,
   body: Json = null,
 ): Promise<void> {
-  const { who } = refused
-  const waitMs = who ? anonymous.waitMsOf(who) : anonymous.waitMs(request.socket.remoteAddress)
+  const { who, code: refusal, retryAfterMs = 1_000 } = refused
+  const waitMs = who ? anonymous.waitMsOf(who, refusal) : anonymous.waitMs(request.socket.remoteAddress)
   if (waitMs > 0) {
-    service.unrecorded?.(refused.code)
-    return sendTooMany(
-      response,
-      'Too many attempts without a valid token. Wait, then show one.',
-      waitMs,
-      closing(request),
-    )
+    service.unrecorded?.(refusal)
+    const [why, ms] = refusal === 'rate_limited' ? [tooManyProofs, retryAfterMs] : [tooManyAttempts, waitMs]
+    return sendTooMany(response, why, ms, closing(request))
   }
   const settled = await service.call({
     credential: { kind: 'none', refused },
@@ -48,17 +46,29 @@ export async function turnAway(
     plan: {},
     signal: AbortSignal.timeout(30_000),
   })
-  const shown = surface(settled.outcome, 'http')
-  const { code, message, data } =
-    shown.kind === 'error' ? shown : { code: 401001, message: 'DENY unauthenticated', data: {} }
-  // Where the state does not answer, a new token would not help.
-  const status = refused.code === 'internal' ? 503 : 401
+  const { code, message, data } = errorOf(surface(settled.outcome, 'http'))
+  const status = statuses[refusal]
+  const challenged = () => challenge(addressOf(request, reachable), { error: refused.error ?? 'invalid_token' })
   sendRpcError(response, status, { code, message, data }, idOf(body), {
     ...closing(request),
-    ...(status === 401
-      ? { 'www-authenticate': challenge(addressOf(request, reachable), { error: refused.error ?? 'invalid_token' }) }
-      : { 'retry-after': retryAfter(1_000) }),
+    ...(status === 401 ? { 'www-authenticate': challenged() } : { 'retry-after': retryAfter(retryAfterMs) }),
   })
+}
+
+const tooManyAttempts = 'Too many attempts without a valid token. Wait, then show one.'
+const tooManyProofs = 'Too many proofs of possession. Wait, then show a new one.'
+
+/** Where the state does not answer, a new token would not help. */
+const statuses: Readonly<Record<Refused['code'], number>> = {
+  unauthenticated: 401,
+  token_replayed: 401,
+  rate_limited: 429,
+  internal: 503,
+}
+
+/** A refused credential is an error whatever broke on the way. */
+function errorOf(shown: Surface): Pick<Extract<Surface, { kind: 'error' }>, 'code' | 'message' | 'data'> {
+  return shown.kind === 'error' ? shown : brokenInside
 }
 
 /** 403 for what is no call, and would go on for long: a call is refused by the pipeline, and on record. */

@@ -1,10 +1,9 @@
-import { once } from 'node:events'
-import { connect } from 'node:net'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { listenHttp, type HttpListener } from '../../src/server/http.ts'
 import type { GatewayService } from '../../src/server/mcp.ts'
 import { aProof, refusedCall, someone } from '../support/calls.ts'
 import { testClock } from '../support/clock.ts'
+import { exchanged } from '../support/raw.ts'
 import { initialize, rpc } from '../support/wire.ts'
 
 /* Bytes that two servers could read as different requests, sent by hand. Each would open a session if it were taken. */
@@ -32,22 +31,8 @@ beforeAll(async () => {
 })
 afterAll(() => listener.close())
 
-/** Everything that comes back until the listener closes the connection. What it waits for is sent once it asks. */
-async function exchanged(text: string, onContinue = ''): Promise<string> {
-  const socket = connect(Number(new URL(listener.url).port), '127.0.0.1')
-  await once(socket, 'connect')
-  socket.write(text)
-  let seen = ''
-  try {
-    for await (const piece of socket as AsyncIterable<Buffer>) {
-      seen += piece.toString()
-      if (onContinue !== '' && seen === 'HTTP/1.1 100 Continue\r\n\r\n') socket.write(onContinue)
-    }
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ECONNRESET') throw error
-  }
-  return seen
-}
+const answered = (text: string, onContinue?: string) =>
+  exchanged(listener.url, text, { ...(onContinue !== undefined && { onContinue }) })
 
 const body = JSON.stringify(initialize)
 const length = Buffer.byteLength(body)
@@ -124,13 +109,13 @@ const statusOf = (text: string) => Number(/^HTTP\/1\.1 ([0-9]{3}) /.exec(text)?.
 describe('a request that can be read in two ways', () => {
   it('starts from one that opens a session, in one piece or in chunks', async () => {
     for (const text of [handshake(), handshake([chunked], chunk + last)]) {
-      const seen = await exchanged(text)
+      const seen = await answered(text)
       expect([statusOf(seen), /^mcp-session-id: /im.test(seen)]).toEqual([200, true])
     }
   })
 
   it.each(ambiguous)('is refused, once, and opens nothing: %s', async (_what, text) => {
-    const seen = await exchanged(text())
+    const seen = await answered(text())
     expect(statusOf(seen)).toBeGreaterThanOrEqual(400)
     expect(statusOf(seen)).toBeLessThan(500)
     expect(seen.match(/HTTP\/1\.1 /g)).toHaveLength(1)
@@ -138,7 +123,7 @@ describe('a request that can be read in two ways', () => {
   })
 
   it('means nothing by an extension of a chunk', async () => {
-    const seen = await exchanged(handshake([chunked], `${chunk.replace('\r\n', ';a="b"\r\n')}${last}`))
+    const seen = await answered(handshake([chunked], `${chunk.replace('\r\n', ';a="b"\r\n')}${last}`))
     expect(statusOf(seen)).toBe(200)
   })
 
@@ -154,7 +139,7 @@ describe('a client that asks before it sends its body', () => {
     handshake([...lines, 'Expect: 100-continue', `Content-Length: ${length}`], '')
 
   it('is told to go on once its token is good', async () => {
-    const seen = await exchanged(asking([]), body)
+    const seen = await answered(asking([]), body)
     // There is no place left, and whoever says so has read what was asked.
     expect(seen.split('\r\n').filter((line) => line.startsWith('HTTP/'))).toEqual([
       'HTTP/1.1 100 Continue',
@@ -168,7 +153,7 @@ describe('a client that asks before it sends its body', () => {
     ['a foreign Origin', 'Origin: null'],
     ['another type', 'Content-Type: text/plain'],
   ])('is never told to when it is refused, and its connection ends: %s', async (_what, line) => {
-    const seen = await exchanged(asking([line]))
+    const seen = await answered(asking([line]))
     expect(seen).not.toContain('100 Continue')
     expect([401, 403, 415]).toContain(statusOf(seen))
   })

@@ -1,12 +1,10 @@
-import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
-import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { connect as connectSecurely } from 'node:tls'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { authority, pairFiles } from '../support/certificates.ts'
 import { openTestGateway, type TestGateway } from '../support/gateway.ts'
+import { exchanged } from '../support/raw.ts'
 import { initialize, modern, modernCall } from '../support/wire.ts'
 
 /* Whatever a listener answers, a browser neither guesses at it, nor shows it in a page of somebody else, nor keeps it. */
@@ -29,23 +27,8 @@ afterAll(async () => {
   rmSync(directory, { recursive: true, force: true })
 })
 
-/** Everything that comes back for these bytes, until the listener has closed the connection or a stream has begun. */
-async function answered(url: string, text: string): Promise<string> {
-  const { port, protocol } = new URL(url)
-  const socket =
-    protocol === 'https:'
-      ? connectSecurely({ port: Number(port), host: '127.0.0.1', ca: ours.cert, servername: 'localhost' })
-      : connect(Number(port), '127.0.0.1')
-  await once(socket, protocol === 'https:' ? 'secureConnect' : 'connect')
-  socket.write(text)
-  let seen = ''
-  for await (const piece of socket as AsyncIterable<Buffer>) {
-    seen += piece.toString()
-    if (seen.includes('text/event-stream') && seen.includes('\r\n\r\n')) break
-  }
-  socket.destroy()
-  return seen
-}
+const isStream = (seen: string) => seen.includes('text/event-stream') && seen.includes('\r\n\r\n')
+const answered = (url: string, bytes: string) => exchanged(url, bytes, { ca: ours.cert, enough: isStream })
 
 type Headers = Readonly<Record<string, string>>
 

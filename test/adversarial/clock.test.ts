@@ -7,6 +7,7 @@ import { memoryState } from '../../src/adapters/state-memory.ts'
 import { sqliteState } from '../../src/adapters/state-sqlite.ts'
 import { switches } from '../../src/control/switches.ts'
 import { checkProof, readProof } from '../../src/identity/dpop.ts'
+import { proofPace } from '../../src/identity/proof-pace.ts'
 import { isWhy } from '../../src/identity/compact.ts'
 import { replay } from '../../src/identity/replay.ts'
 import { steadyTime } from '../../src/identity/steady.ts'
@@ -122,12 +123,13 @@ describe('whatever the clock does: an hour back, five minutes on, a leap second'
   it('no proof of possession is good twice', async () => {
     const random = seeded(seed + 1)
     const { clock, trueMs } = disturbed(random)
-    const parts = { state: memoryState({ entriesMax: 200 }), time: steadyTime(clock) }
+    const parts = { state: memoryState({ entriesMax: 200 }), time: steadyTime(clock), pace: proofPace(clock) }
     const key = mint('ES256', 'client')
     const url = 'https://gate.example/mcp'
+    const owner = { tenant: 'acme', issuer: 'i', subject: 's' }
     const shown = async (proof: string) => {
       const read = readProof({ proof, method: 'POST', url }, 'token', parts.time.latestMs())
-      return !isWhy(read) && (await checkProof(parts, read)) === undefined
+      return !isWhy(read) && (await checkProof(parts, read, owner)).kind === 'good'
     }
     for (let n = 0; n < 50; n++) {
       const proof = proofBy(key, 'token', url, trueMs())

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { memoryState } from '../../src/adapters/state-memory.ts'
 import { directory } from '../../src/identity/directory.ts'
 import { identifier } from '../../src/identity/identify.ts'
+import { proofPace } from '../../src/identity/proof-pace.ts'
 import { replay } from '../../src/identity/replay.ts'
 import { steadyTime } from '../../src/identity/steady.ts'
 import { verifier } from '../../src/identity/token.ts'
@@ -154,7 +155,7 @@ async function listening(
   const identities = identifier({
     verifier: tokens,
     replay: replay({ state, time, mode: 'bound' }),
-    dpop: { state, time },
+    dpop: { state, time, pace: proofPace(clock) },
     directory: directory([]),
     sessionKey: Buffer.alloc(32, 1),
     homeRegion: () => 'US',

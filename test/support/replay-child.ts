@@ -3,6 +3,7 @@ import { systemClock } from '../../src/adapters/clock-system.ts'
 import { sqliteState } from '../../src/adapters/state-sqlite.ts'
 import { directory } from '../../src/identity/directory.ts'
 import { identifier } from '../../src/identity/identify.ts'
+import { proofPace } from '../../src/identity/proof-pace.ts'
 import { keySet } from '../../src/identity/keyset.ts'
 import { replay, type ReplayMode } from '../../src/identity/replay.ts'
 import { steadyTime } from '../../src/identity/steady.ts'
@@ -38,7 +39,7 @@ function begin({ file, publicKey, mode }: Begin): void {
         cacheMax: 1000,
       }),
       replay: replay({ state, time, mode }),
-      dpop: { state, time },
+      dpop: { state, time, pace: proofPace(systemClock()) },
       directory: directory([]),
       sessionKey: Buffer.alloc(32, 1),
       homeRegion: () => 'US',

@@ -5,6 +5,7 @@ import type { Credential } from '../../../src/call/call.ts'
 import { directory } from '../../../src/identity/directory.ts'
 import { thumbOf } from '../../../src/identity/dpop.ts'
 import { identifier } from '../../../src/identity/identify.ts'
+import { proofPace } from '../../../src/identity/proof-pace.ts'
 import { replay } from '../../../src/identity/replay.ts'
 import { steadyTime } from '../../../src/identity/steady.ts'
 import { algorithms } from '../../../src/ports/issuer-keys.ts'
@@ -21,7 +22,7 @@ function bench(state: Pick<StateStore, 'remember'> = memoryState()) {
   const { identify } = identifier({
     verifier: tokens.tokens,
     replay: replay({ state: memoryState(), time, mode: 'bound' }),
-    dpop: { state, time },
+    dpop: { state, time, pace: proofPace(clock) },
     directory: directory([]),
     sessionKey: Buffer.alloc(32, 1),
     homeRegion: () => 'US',

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { memoryState } from '../../../src/adapters/state-memory.ts'
 import { directory } from '../../../src/identity/directory.ts'
 import { identifier, localIssuer } from '../../../src/identity/identify.ts'
+import { proofPace } from '../../../src/identity/proof-pace.ts'
 import { replay, type ReplayMode } from '../../../src/identity/replay.ts'
 import { steadyTime } from '../../../src/identity/steady.ts'
 import type { StateStore } from '../../../src/ports/state-store.ts'
@@ -22,7 +23,7 @@ function bench(more: More = {}) {
   const { identify, prove } = identifier({
     verifier: tokens.tokens,
     replay: replay({ state, time, mode }),
-    dpop: { state, time },
+    dpop: { state, time, pace: proofPace(tokens.clock) },
     directory: directory([
       { principal: 'agent:copilot', allow: ['orders.read'], deny: ['crm.write'] },
       { principal: 'agent:brief', ttlSeconds: 60 },
@@ -82,7 +83,7 @@ describe('identifying a caller', () => {
     const strict = identifier({
       verifier: tokens.tokens,
       replay: async () => ({ kind: 'taken', tied: true }),
-      dpop: { state: memoryState(), time: steadyTime(tokens.clock) },
+      dpop: { state: memoryState(), time: steadyTime(tokens.clock), pace: proofPace(tokens.clock) },
       directory: directory([{ principal: 'agent:copilot', deny: ['orders.read'] }]),
       sessionKey: Buffer.alloc(32, 1),
       homeRegion: () => 'US',
