@@ -1,121 +1,31 @@
-import {
-  chmodSync,
-  cpSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  utimesSync,
-  writeFileSync,
-} from 'node:fs'
+import { chmodSync, cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { once } from 'node:events'
-import { createServer, type Server } from 'node:http'
+import { createServer } from 'node:http'
 import { createServer as createSecureServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { systemClock } from '../../../src/adapters/clock-system.ts'
-import { doctor, type Check, type DoctorOptions } from '../../../src/apps/doctor.ts'
+import type { Check, DoctorOptions } from '../../../src/apps/doctor.ts'
 import { roomFinding } from '../../../src/apps/doctor/data.ts'
-import { loadConfig } from '../../../src/config/load.ts'
 import { authority, pairFiles } from '../../support/certificates.ts'
 import { cli } from '../../support/cli.ts'
-import { openTestGateway } from '../../support/gateway.ts'
-import { mint } from '../../support/tokens.ts'
+import { canary, doctorBench, namesOf as stateOf, type DoctorBench } from '../../support/doctor-place.ts'
 import { fakeVault } from '../../support/vault.ts'
 
-const canary = 'canary-doctor-55d0'
 const dayMs = 86_400_000
 
-const yaml = (service: string, more = '') => `mode: development
-listen: { port: 0, tls: { cert: gate.crt, key: gate.key } }
-admin: { port: 0, token: 'file:admin.secret' }
-auth: { issuers: [{ issuer: 'https://id.example', jwks: jwks.json, algorithms: [ES256] }] }
-services:
-  orders: { token: 'file:orders.secret', regions: { eu-west: '${service}', us-east: '${service}' } }
-tickets: { file: tickets.yaml }
-policies: [builtin, policies/]
-detector: { rules: [builtin, detections/] }
-alerts: { sinks: [{ kind: webhook, url: '${service}/hook', secret: 'file:hook.secret' }] }
-${more}`
-
-const ownPolicy = `- rule: own
-  when: { tool: orders.export, subject.region: MOON }
-  decision: deny
-  reason: not from there
-  examples:
-    - { name: from the moon, subject: { region: MOON }, expect: policy_denied }
-`
-
-/** A healthy place: a data directory that a gateway has used, and a configuration with one of everything. */
 describe('doctor', () => {
-  const home = mkdtempSync(join(tmpdir(), 'sluicegate-doctor-'))
-  let service: Server
+  let bench: DoctorBench
+  let home: string
   let url: string
-  let skewMs = 0
-  let copies = 0
-
   beforeAll(async () => {
-    service = createServer((_request, response) => {
-      response.writeHead(404, { date: new Date(Date.now() + skewMs).toUTCString() }).end()
-    }).listen(0, '127.0.0.1')
-    await once(service, 'listening')
-    url = `http://127.0.0.1:${(service.address() as AddressInfo).port}`
-    const data = join(home, 'well', 'data')
-    mkdirSync(data, { recursive: true, mode: 0o700 })
-    const gate = await openTestGateway({ data })
-    await gate.call('orders.export', { from: '2025-09-01', to: '2025-09-01' })
-    await gate.close()
-    const folder = join(home, 'well')
-    for (const name of ['admin', 'orders', 'hook'])
-      writeFileSync(join(folder, `${name}.secret`), `${canary}-${name}`, { mode: 0o600 })
-    const { publicKey, kid, alg } = mint('ES256', 'k1')
-    const keys = [{ ...publicKey.export({ format: 'jwk' }), kid, alg }]
-    writeFileSync(join(folder, 'jwks.json'), JSON.stringify({ keys }))
-    pairFiles(folder, authority('test authority').issue('127.0.0.1'))
-    writeFileSync(join(folder, 'tickets.yaml'), '[]')
-    mkdirSync(join(folder, 'policies'))
-    writeFileSync(join(folder, 'policies', 'own.yaml'), ownPolicy)
-    mkdirSync(join(folder, 'detections'))
-    cpSync(join(import.meta.dirname, '../../../detections/loop_arrest.yml'), join(folder, 'detections', 'own.yml'))
-    const own = readFileSync(join(folder, 'detections', 'own.yml'), 'utf8')
-    writeFileSync(
-      join(folder, 'detections', 'own.yml'),
-      own.replaceAll('loop_arrest', 'own_arrest').replace('2c7a4a0a', '3c7a4a0a'),
-    )
-    writeFileSync(join(folder, 'sluicegate.yaml'), yaml(url))
+    bench = await doctorBench()
+    ;({ home, url } = bench)
   })
-  afterAll(() => {
-    service.closeAllConnections()
-    service.close()
-    rmSync(home, { recursive: true, force: true, maxRetries: 5 })
-  })
-
-  /** Its own copy of the healthy place, for a test to break. */
-  function place(): string {
-    const folder = join(home, `copy-${(copies += 1)}`)
-    cpSync(join(home, 'well'), folder, { recursive: true, preserveTimestamps: true })
-    chmodSync(join(folder, 'data'), 0o700)
-    return folder
-  }
-
-  function look(folder: string, more: Partial<DoctorOptions> = {}): Promise<readonly Check[]> {
-    const file = join(folder, 'sluicegate.yaml')
-    return doctor({
-      loaded: loadConfig(file),
-      file,
-      data: join(folder, 'data'),
-      environment: {},
-      nodeVersion: '24.21.0',
-      clock: systemClock(),
-      ...more,
-    })
-  }
-
-  const stateOf = (checks: readonly Check[], state: string) =>
-    checks.filter((one) => one.state === state).map(({ name }) => name)
+  afterAll(() => bench[Symbol.asyncDispose]())
+  const place = () => bench.place()
+  const look = (folder: string, more: Partial<DoctorOptions> = {}) => bench.look(folder, more)
 
   it('finds nothing wrong with what is healthy', async () => {
     const checks = await look(place())
@@ -213,12 +123,12 @@ describe('doctor', () => {
   })
 
   it('finds a service whose clock is minutes away', async () => {
-    skewMs = -180_000
+    bench.service.skewMs = -180_000
     const checks = await look(place())
-    skewMs = 0
+    bench.service.skewMs = 0
     expect(stateOf(checks, 'bad')).toEqual(['clocks'])
-    expect(checks.find(({ name }) => name === 'clocks')?.detail).toContain(
-      'The clock of orders in eu-west is 180 s behind ours',
+    expect(checks.find(({ name }) => name === 'clocks')?.detail).toMatch(
+      /The clock of orders in eu-west is 1[78]\d s behind ours/,
     )
   })
 
@@ -327,28 +237,11 @@ describe('doctor', () => {
     const { port } = hanging.address() as AddressInfo
     const file = join(folder, 'sluicegate.yaml')
     writeFileSync(file, readFileSync(file, 'utf8').replace(/us-east: '[^']*'/, `us-east: 'http://127.0.0.1:${port}'`))
-    const checks = await look(folder, { timeoutMs: 1_500 })
+    const checks = await look(folder, { timeoutMs: 3_000 })
     hanging.closeAllConnections()
     hanging.close()
-    expect(checks.find(({ name }) => name === 'services')?.detail).toContain('took longer than 1.5 s')
-    expect(stateOf(checks, 'ok')).toContain('evidence')
-  })
-
-  it('finds the gateway that runs there, and whether it is ready', async () => {
-    const folder = place()
-    const gate = await openTestGateway({ data: join(folder, 'data') })
-    const [http, admin] = [gate.mcp, gate.admin].map((address) => new URL(address).port)
-    writeFileSync(
-      join(folder, 'sluicegate.yaml'),
-      `mode: development\nservices: builtin\nlisten: { port: ${http} }\nadmin: { port: ${admin} }\n`,
-    )
-    const checks = await look(folder)
-    await gate.close()
-    expect(checks.find(({ name }) => name === 'listeners')).toMatchObject({
-      state: 'ok',
-      detail: 'a gateway runs there, and is ready',
-    })
-    expect(stateOf(checks, 'bad')).toEqual([])
+    expect(checks.find(({ name }) => name === 'services')?.detail).toContain('took longer than 3 s')
+    expect(stateOf(checks, 'ok')).toContain('configuration')
   })
 
   it('is a command: 0 when nothing is bad, 1 when something is, 3 for what it does not know', async () => {
