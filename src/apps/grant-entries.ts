@@ -1,14 +1,28 @@
 import type { GrantRequest } from '../control/request.ts'
 import type { Actor, EvidenceEntry, Grant, RecordType } from '../evidence/record.ts'
+import type { EvidenceLog, Receipt } from '../ports/evidence-log.ts'
 import type { JsonObject } from '../ports/json.ts'
 
 type Step = Extract<RecordType, `grant.${'request' | 'approve' | 'deny' | 'expire' | 'spend'}`>
+
+/** Writes one step of a request down; `refused` is why something that was wanted of it did not happen. */
+export type WriteStep = (type: Step, request: GrantRequest, refused?: string) => Promise<Receipt>
+
+export interface StepParts {
+  readonly log: Pick<EvidenceLog, 'append'>
+  /** Makes a person's sentence fit for evidence. */
+  readonly tame: (tenant: string, text: string) => string
+}
+
+export function stepWriter({ log, tame }: StepParts): WriteStep {
+  return (type, request, refused) => log.append(grantStep(type, request, (text) => tame(request.tenant, text), refused))
+}
 
 /**
  * One step of a request, in the tenant of whom it is for. Arguments stay out of it: the digest that the approval is bound
  * to stands for them. `tame` makes a person's sentence fit to keep.
  */
-export function grantStep(type: Step, request: GrantRequest, tame: (text: string) => string): EvidenceEntry {
+function grantStep(type: Step, request: GrantRequest, tame: (text: string) => string, refused?: string): EvidenceEntry {
   const { tenant, what, endsMs, session, traceId } = request
   return {
     type,
@@ -18,7 +32,12 @@ export function grantStep(type: Step, request: GrantRequest, tame: (text: string
     actor: actorOf(type, request),
     ...(what.kind === 'elevation' && { grants: what.scopes.map((scope) => grantOf(scope, what.ticket, endsMs)) }),
     ...(what.kind === 'call' && { tool: { name: what.tool } }),
-    ext: { ...common(request, tame), ...detail(request), ...changeOf(type, request) },
+    ext: {
+      ...common(request, tame),
+      ...detail(request),
+      ...changeOf(type, request),
+      ...(refused !== undefined && { refused: tame(refused) }),
+    },
   }
 }
 

@@ -61,6 +61,21 @@ export async function engaged({ order }: GrantRules, { id, what }: GrantRequest,
   }
 }
 
+/** Engages the switch that a rule wants when nobody answers; says why the order was refused, if it was. */
+export async function unanswered(
+  { order }: Pick<GrantRules, 'order'>,
+  { id, what, state }: GrantRequest,
+): Promise<string | undefined> {
+  if (what.kind !== 'order' || state !== 'pending' || what.unanswered !== 'enforce') return undefined
+  try {
+    await order(id, what.order, what.by)
+    return undefined
+  } catch (error) {
+    if (error instanceof OrderRefused) return error.message
+    throw error
+  }
+}
+
 /** Whoever approves relies on the ticket it names: one that its register does not confirm is worth nothing. */
 async function ticketProblem({ ticket }: GrantRules, { what, tenant, principal }: GrantRequest) {
   if (what.kind !== 'elevation' || what.ticket === undefined) return undefined

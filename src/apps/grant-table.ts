@@ -11,6 +11,7 @@ export interface GrantTable {
   /** Holds a place for one that is about to be written, so that many at once cannot pass the bound. */
   reserve(request: GrantRequest): void
   forget(id: string): void
+  has(id: string): boolean
   /** The request about this exact call, while it waits, is granted, or was denied a short while ago. */
   byBinding(binding: string): StoredRequest | undefined
   waitingFor(tenant: string, principal: string, scope: string): string | undefined
@@ -75,6 +76,7 @@ export function grantTable({ clock, live, knownMs }: GrantTableParts): GrantTabl
     },
     reserve: (request) => add({ request, version: 0 }),
     forget,
+    has: (id) => entries.has(id),
     byBinding: (binding) => within(bindings.get(binding)),
     waitingFor: (tenant, principal, scope) =>
       all().find(({ request }) => isWaiting(request) && asksFor(request, tenant, principal, scope))?.request.id,

@@ -1,8 +1,9 @@
-import { setTimeout as pause } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import { memoryState } from '../../../src/adapters/state-memory.ts'
 import { aQuestion, testDesk } from '../../support/grants.ts'
 import { testClock } from '../../support/clock.ts'
+import { OrderRefused } from '../../../src/control/order.ts'
+import { until } from '../../support/until.ts'
 
 const ask = {
   principal: 'agent:release',
@@ -62,7 +63,7 @@ describe('an elevation', () => {
     const { id } = await desk.request({ ...ask, ticket: 'CHG-1' })
     await desk.approve(id, carla)
     clock.advance(900_000)
-    await pause(1_200)
+    await until(() => entries.length === 3, 'the end on record')
     const other = await desk.request(ask)
     await desk.deny(other.id, carla)
     expect(entries.map(({ type, tenant, actor }) => [type, tenant, actor?.id])).toEqual([
@@ -124,7 +125,7 @@ describe('an elevation', () => {
     await before.desk.close()
     const after = await testDesk({ state, clock: testClock(before.clock.nowMs() + 900_000) })
     expect(after.desk.elevated('acme', 'agent:release')).toEqual([])
-    await pause(1_200)
+    await until(() => after.entries.length > 0, 'the end on record')
     expect(after.entries.map(({ type }) => type)).toEqual(['grant.expire'])
     expect((await after.desk.find(id))?.state).toBe('expired')
     await after.desk.close()
@@ -311,12 +312,12 @@ describe('an exact-call approval', () => {
   })
 
   it('is not asked for by a principal that keeps sixteen waiting', async () => {
-    const { desk, clock } = await testDesk()
+    const { desk, clock, entries } = await testDesk()
     const asked = await Promise.all(Array.from({ length: 40 }, (_, n) => desk.ask(aQuestion({ binding: `b-${n}` }))))
     expect(asked.filter(({ kind }) => kind === 'pending')).toHaveLength(16)
     expect(asked.filter(({ kind }) => kind === 'full')).toHaveLength(24)
     clock.advance(3_600_000)
-    await pause(1_200)
+    await until(() => entries.filter(({ type }) => type === 'grant.expire').length === 16, 'the end of all on record')
     expect((await desk.ask(aQuestion({ binding: 'later' }))).kind).toBe('pending')
     await desk.close()
   })
@@ -358,12 +359,60 @@ describe('a switch that a detection asks for', () => {
 
   it.each(['skip', 'enforce'] as const)('is left to the rule when nobody answers: %s', async (unanswered) => {
     const given: unknown[] = []
-    const { desk, clock } = await testDesk({ rules: { order: async (...order_) => given.push(order_) } })
+    const { desk, clock, entries } = await testDesk({ rules: { order: async (...order_) => given.push(order_) } })
     await desk.propose('gr-1', { order, by, alert: 'al-1', unanswered }, 600_000)
     clock.advance(600_000)
-    await pause(1_200)
+    await until(() => entries.length === 2, 'the end on record')
     expect(given).toEqual(unanswered === 'enforce' ? [['gr-1', order, by]] : [])
     expect((await desk.find('gr-1'))?.state).toBe('expired')
+    await desk.close()
+  })
+
+  const proposed = { order, by, alert: 'al-1', unanswered: 'enforce' } as const
+
+  it('that nobody answers and that is refused is over all the same: on record with the reason, and told to operators', async () => {
+    const refusal = new OrderRefused('There is no session 0123456789ab-s0123456789ab.')
+    const { desk, clock, entries, faults } = await testDesk({ rules: { order: () => Promise.reject(refusal) } })
+    await desk.propose('gr-1', proposed, 600_000)
+    clock.advance(600_000)
+    await until(async () => (await desk.find('gr-1'))?.state === 'expired', 'the end of the request')
+    await until(() => faults.length > 0, 'a word to operators')
+    expect(entries.map(({ type }) => type)).toEqual(['grant.request', 'grant.expire'])
+    expect(entries[1]?.ext).toMatchObject({ grantId: 'gr-1', state: 'expired', refused: refusal.message })
+    expect(String(faults)).toContain('Nobody decided gr-1, and the switch it asks for was refused')
+    await desk.close()
+  })
+
+  it('that nobody answers is tried again while its order cannot be written, told once, and keeps nothing else waiting', async () => {
+    let tries = 0
+    let broken = true
+    const given = async () => {
+      tries += 1
+      if (broken) throw new Error('disk full')
+    }
+    const { desk, clock, entries, faults } = await testDesk({ rules: { order: given } })
+    await desk.propose('gr-1', proposed, 600_000)
+    const { id } = await desk.request({ ...ask, ttlSeconds: 1 })
+    await desk.approve(id, carla)
+    clock.advance(600_000)
+    await until(async () => (await desk.find(id))?.state === 'expired', 'the end of the other')
+    await until(() => tries > 1, 'a second try')
+    expect((await desk.find('gr-1'))?.state).toBe('pending')
+    broken = false
+    await until(async () => (await desk.find('gr-1'))?.state === 'expired', 'the end of the request')
+    await until(() => entries.filter(({ type }) => type === 'grant.expire').length === 2, 'both on record')
+    expect(faults.map(String)).toEqual(['Error: disk full'])
+    await desk.close()
+  })
+
+  it('whose end cannot be recorded waits for the next sweep, and then it is', async () => {
+    const { desk, clock, entries, faults, breakLog } = await testDesk()
+    await desk.propose('gr-1', proposed, 600_000)
+    breakLog()
+    clock.advance(600_000)
+    await until(() => entries.length === 2, 'the end on record')
+    expect([entries[1]?.type, faults.map(String)]).toEqual(['grant.expire', ['Error: disk full']])
+    await until(async () => (await desk.find('gr-1'))?.state === 'expired', 'the end of the request')
     await desk.close()
   })
 })
