@@ -4,8 +4,11 @@ import type { TlsSource } from './tls-files.ts'
 
 /** What connections to services go through. */
 export interface ServiceAgents {
-  /** The agent that shows and trusts what is in force for a service; the same one for all services that say nothing. */
-  of(tls: TlsSource | undefined): Agent
+  /**
+   * Runs one call with the agent that shows and trusts what is in force for a service; the same one for all services that say
+   * nothing. A call that began before a reload may still go where nothing is in force any more: it has an agent to itself.
+   */
+  use<T>(tls: TlsSource | undefined, call: (agent: Agent) => Promise<T>): Promise<T>
   /** Closes idle sockets and waits for calls under way. */
   close(): Promise<void>
 }
@@ -16,8 +19,8 @@ const connectTimeoutMs = 10_000
  * One agent for each certificate. When a certificate changes, calls from then on go through a new agent and those under
  * way end on the old one.
  */
-export function serviceAgents(): ServiceAgents {
-  const plain = agentWith({ minVersion: 'TLSv1.3' })
+export function serviceAgents(make: (context: SecureContextOptions) => Agent = agentWith): ServiceAgents {
+  const plain = make({ minVersion: 'TLSv1.3' })
   const agents = new Map<TlsSource, Agent>()
   const leaving = new Set<Promise<void>>()
 
@@ -28,11 +31,11 @@ export function serviceAgents(): ServiceAgents {
   }
 
   function open(tls: TlsSource): Agent {
-    const agent = agentWith(tls.current())
+    const agent = make(tls.current())
     agents.set(tls, agent)
     tls.follow((context) => {
       const old = agents.get(tls)
-      agents.set(tls, agentWith(context))
+      agents.set(tls, make(context))
       if (old) leave(old)
     })
     tls.onClose(() => {
@@ -43,8 +46,20 @@ export function serviceAgents(): ServiceAgents {
     return agent
   }
 
+  async function late<T>(tls: TlsSource, call: (agent: Agent) => Promise<T>): Promise<T> {
+    const agent = make(tls.current())
+    try {
+      return await call(agent)
+    } finally {
+      leave(agent)
+    }
+  }
+
   return {
-    of: (tls) => (tls ? (agents.get(tls) ?? open(tls)) : plain),
+    async use(tls, call) {
+      if (!tls) return call(plain)
+      return tls.isClosed() ? late(tls, call) : call(agents.get(tls) ?? open(tls))
+    },
     async close() {
       await Promise.all([plain, ...agents.values()].map((agent) => agent.close()))
       await Promise.all(leaving)

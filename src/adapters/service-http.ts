@@ -147,7 +147,8 @@ async function tried(
   const credential = parts.credential(request.service)
   const target = `${request.service}/${region}`
   const own = Object.hasOwn(tls, request.service) ? tls[request.service] : undefined
-  const sent = () => attempt({ agent: agents.of(own), base, credential, context, request, answerMax, signal, nowMs })
+  const sent = () =>
+    agents.use(own, (agent) => attempt({ agent, base, credential, context, request, answerMax, signal, nowMs }))
   const send = async () => (stopped() ? heldBack() : sent())
   for (let count = 0; ; count += 1) {
     const passage = { target, address: base, guard, tenant, signal, first: count === 0 }

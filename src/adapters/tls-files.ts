@@ -53,6 +53,8 @@ export interface TlsSource {
   follow(take: (context: SecureContextOptions) => void): void
   /** Runs once the source is closed. */
   onClose(run: () => void): void
+  /** True from then on: nothing is handed over, and nobody runs when it is closed. */
+  isClosed(): boolean
   close(): void
 }
 
@@ -82,6 +84,7 @@ export async function tlsFiles(options: TlsFilesOptions): Promise<TlsSource> {
   let refusedWhy: string | undefined
   let looks = 0
   let dueDay: number | undefined
+  let closed = false
   const takers: ((context: SecureContextOptions) => void)[] = []
   const closers: (() => void)[] = []
   const tell = (kind: CertificateEvent['kind'], why: readonly string[], facts?: CertificateFacts) =>
@@ -152,7 +155,9 @@ export async function tlsFiles(options: TlsFilesOptions): Promise<TlsSource> {
     facts,
     follow: (one) => void takers.push(one),
     onClose: (run) => void closers.push(run),
+    isClosed: () => closed,
     close() {
+      closed = true
       void looking.close()
       for (const run of closers.splice(0)) run()
     },
