@@ -17,7 +17,9 @@ export { ToolRefusal, UpstreamError } from './ports/tool.ts'
 
 // A gateway inside another program.
 export { openGateway, type Gateway } from './apps/gateway.ts'
-export { gatewayOptions, ConfigError, type Surroundings } from './apps/from-config.ts'
+export { ConfigError } from './apps/config-error.ts'
+export { gatewayOptions } from './apps/from-config.ts'
+export type { Surroundings } from './apps/surroundings.ts'
 export { listen, type Addresses } from './apps/serve.ts'
 export { loadConfig, resolveConfig, type LoadedConfig } from './config/load.ts'
 export type { GatewayOptions } from './apps/options.ts'

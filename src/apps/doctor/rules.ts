@@ -1,6 +1,6 @@
 import type { LoadedConfig } from '../../config/load.ts'
 import { placed } from '../../policy/document.ts'
-import { detectionProblems, policyProblems } from '../from-config.ts'
+import { detectionProblems, policyProblems } from '../configured-rules.ts'
 import { bad, fine, warn, type Finding } from './finding.ts'
 
 /** Most problems that are told; `config check` tells all. */

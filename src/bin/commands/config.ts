@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import { systemClock } from '../../adapters/clock-system.ts'
 import { judgedCertificates } from '../../apps/doctor/certificates.ts'
-import { detectionProblems, policyProblems } from '../../apps/from-config.ts'
+import { detectionProblems, policyProblems } from '../../apps/configured-rules.ts'
 import { loadConfig, type LoadedConfig } from '../../config/load.ts'
 import type { Config } from '../../config/schema.ts'
 import { problemAt, readSource } from '../../config/source.ts'
