@@ -64,6 +64,7 @@ async function writeFinding(place: string): Promise<Finding> {
       'Let its owner run the gateway, on a file system that can flush.',
     )
   } finally {
-    await rm(file, { force: true })
+    // What could not be made may not be removable either: that is told already.
+    await rm(file, { force: true }).catch(() => undefined)
   }
 }
