@@ -21,6 +21,7 @@ import type { Provenance } from '../detection/provenance.ts'
 import type { Scanner } from '../dlp/finding.ts'
 import { marks } from '../dlp/markers.ts'
 import type { Principal } from '../identity/principal.ts'
+import { ticketFor } from '../identity/ticket.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { EvidenceLog } from '../ports/evidence-log.ts'
 import { isJsonObject, type Json } from '../ports/json.ts'
@@ -78,7 +79,7 @@ export function buildStages(parts: StageParts): { readonly stages: Stages; reado
         scanner,
         trace: provenance.trace,
         destination: destinationJudge(parts),
-        ticket: async (ticket, who, tool) => options.tickets.find(ticket, who, tool, parts.clock.nowMs()),
+        ticket: async (ticket, who, tool) => ticketFor(options.tickets, ticket, who, tool, parts.clock.nowMs()),
       }),
     ),
     decide: unhurried(

@@ -3,6 +3,7 @@ import { grantWatch } from '../identity/grant-watch.ts'
 import type { Principal } from '../identity/principal.ts'
 import { proofPace } from '../identity/proof-pace.ts'
 import { steadyTime } from '../identity/steady.ts'
+import { ticketsOf } from '../identity/ticket.ts'
 import type { CeilingsOf } from '../limits/ceilings.ts'
 import { limiter } from '../limits/limiter.ts'
 import type { EvidenceLog } from '../ports/evidence-log.ts'
@@ -81,7 +82,7 @@ async function reportGrant(
   scopes: readonly string[],
   traceId: string,
 ): Promise<void> {
-  for (const ticket of await tickets.approvedFor(who, clock.nowMs())) {
+  for (const ticket of await ticketsOf(tickets, who, clock.nowMs())) {
     await log.append({ ...ticketEntry(who, ticket), traceId })
   }
   await log.append({ ...grantEntry(who, scopes, catalog.list), traceId })

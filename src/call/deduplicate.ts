@@ -26,7 +26,7 @@ export interface Idempotency {
 /**
  * Asks whether a write was done already. A key is bound to tenant, tool and arguments, and to who the caller is and what it may
  * see in clear: whoever differs in any of these is refused, and neither repeats the write nor reads the answer of another.
- * It lives 24 hours.
+ * It lives 24 hours. Where the call goes is no part of it: see docs/decisions/idempotency-key.md.
  */
 export function deduplicate(parts: DeduplicateParts): Idempotency {
   return { stage: (call) => claim(parts, call), settle: (call, outcome) => settle(parts, call, outcome) }

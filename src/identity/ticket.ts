@@ -1,4 +1,6 @@
 import { z } from 'zod'
+import type { TicketRegister } from '../ports/tickets.ts'
+import type { Principal } from './principal.ts'
 
 /** A change ticket, as a register writes it. */
 export interface Ticket {
@@ -46,6 +48,36 @@ export function countsFor(
     ticket.principal === who.subject &&
     (ticket.tenant ?? who.tenant) === who.tenant
   )
+}
+
+/** Who uses a ticket: whose rights a credential carries, and who acts. */
+type Caller = Pick<Principal, 'tenant' | 'subject'> & { readonly actor: Pick<Principal['actor'], 'id'> }
+
+/** Whoever acts for another needs a ticket of both: neither may lend the other's. */
+const holdersOf = ({ tenant, subject, actor }: Caller) =>
+  [...new Set([subject, actor.id])].map((name) => ({ tenant, subject: name }))
+
+/** The ticket's own name, when it counts for this caller and this tool. */
+export async function ticketFor(
+  register: Pick<TicketRegister, 'find'>,
+  ticket: string,
+  who: Caller,
+  tool: string,
+  nowMs: number,
+): Promise<string | undefined> {
+  const found = holdersOf(who).map((holder) => register.find(ticket, holder, tool, nowMs))
+  const [own, ...others] = await Promise.all(found)
+  return others.every((other) => other === own) ? own : undefined
+}
+
+/** Every ticket that counts for this caller now, whatever the tool. */
+export async function ticketsOf(
+  register: Pick<TicketRegister, 'approvedFor'>,
+  who: Caller,
+  nowMs: number,
+): Promise<readonly string[]> {
+  const [own = [], ...others] = await Promise.all(holdersOf(who).map((holder) => register.approvedFor(holder, nowMs)))
+  return own.filter((ticket) => others.every((other) => other.includes(ticket)))
 }
 
 /** What is wrong with a list, one clause each. */

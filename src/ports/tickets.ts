@@ -1,4 +1,8 @@
-import type { Principal } from '../identity/principal.ts'
+/** One principal of one tenant, by exact name. */
+export interface TicketHolder {
+  readonly tenant: string
+  readonly subject: string
+}
 
 /**
  * Change tickets, as their register knows them.
@@ -8,14 +12,9 @@ import type { Principal } from '../identity/principal.ts'
  */
 export interface TicketRegister {
   /** The ticket's own name when it counts. */
-  find(
-    ticket: string,
-    who: Pick<Principal, 'tenant' | 'subject'>,
-    tool: string,
-    nowMs: number,
-  ): Promise<string | undefined>
+  find(ticket: string, who: TicketHolder, tool: string, nowMs: number): Promise<string | undefined>
   /** Every ticket that counts for this principal now, whatever the tool. */
-  approvedFor(who: Pick<Principal, 'tenant' | 'subject'>, nowMs: number): Promise<readonly string[]>
+  approvedFor(who: TicketHolder, nowMs: number): Promise<readonly string[]>
   /** Why no ticket counts at the moment, or undefined while the register can be read. */
   problem(): string | undefined
 }

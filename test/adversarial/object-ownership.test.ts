@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { JsonObject } from '../../src/ports/json.ts'
 import { builtInTools } from '../../src/tools/built-in.ts'
-import { allGrants, openTestGateway, type TestGateway } from '../support/gateway.ts'
+import { allGrants, openTestGateway, type Caller, type TestGateway } from '../support/gateway.ts'
 import { aService, get } from '../support/demo-services.ts'
 
 /* Every tool, every argument that names something, two tenants; and every tool with every scope alone. */
@@ -83,6 +83,27 @@ describe('what belongs to one tenant', () => {
     await using own = await openTestGateway({ over })
     expect((await own.call('flag.set', risky(), { as: mine })).ended).toBe('ok')
     expect((await own.call('flag.set', risky(), { as: theirs })).ended).toBe('ticket_required')
+  })
+
+  it('is not opened by a ticket of one whom the caller only acts for, nor by its own for one who has none', async () => {
+    const file = join(folder, 'delegated.yaml')
+    const entry = { state: 'approved', tools: ['flag.set'], expires: '2099-01-01T00:00:00Z' }
+    const people = [
+      ['CHG-1', 'user:ana'],
+      ['CHG-2', 'agent:release'],
+      ['CHG-3', 'user:ana'],
+      ['CHG-3', 'agent:release'],
+    ]
+    writeFileSync(file, JSON.stringify(people.map(([ticket, principal]) => ({ ...entry, ticket, principal }))))
+    await using own = await openTestGateway({ over: { tickets: { file } } })
+    const ended = async (ticket: string, as: Caller) =>
+      (await own.call('flag.set', flag({ env: 'prod', rolloutPct: 50, ticket }), { as })).ended
+    const acting = { sub: 'user:ana', act: 'agent:release' }
+    expect(await ended('CHG-1', acting)).toBe('ticket_required')
+    expect(await ended('CHG-2', acting)).toBe('ticket_required')
+    expect(await ended('CHG-3', acting)).toBe('ok')
+    expect(await ended('CHG-1', { sub: 'user:ana' })).toBe('ok')
+    expect(await ended('CHG-2', { sub: 'agent:release' })).toBe('ok')
   })
 
   it('is asked for under its own tenant, whatever a caller writes into the arguments', async () => {

@@ -25,6 +25,8 @@ export interface Caller {
   readonly ttlSec?: number
   readonly sid?: string
   readonly region?: string
+  /** Who acts for `sub`. */
+  readonly act?: string
 }
 
 export interface OpenOptions extends Pick<StartOptions, 'over' | 'notes' | 'file' | 'tools'> {
@@ -140,8 +142,10 @@ export function issue(issuer: DevelopmentIssuer, caller: Caller): string {
     ttlSec = 600,
     sid = randomUUID(),
     region,
+    act,
   } = caller
-  return issuer.issue({ sub, tenant, scopes: grants, ttlSec, ...(sid !== '' && { sid }), ...(region && { region }) })
+  const more = { ...(sid !== '' && { sid }), ...(region && { region }), ...(act && { act: { sub: act } }) }
+  return issuer.issue({ sub, tenant, scopes: grants, ttlSec, ...more })
 }
 
 /** The records of a data directory, oldest first. */

@@ -3,7 +3,7 @@ import { memoryState } from '../../../src/adapters/state-memory.ts'
 import { deduplicate } from '../../../src/call/deduplicate.ts'
 import type { Outcome } from '../../../src/call/outcome.ts'
 import type { Principal } from '../../../src/identity/principal.ts'
-import { aTool, ready, someone } from '../../support/calls.ts'
+import { aReceipt, aTool, ready, someone } from '../../support/calls.ts'
 import { testClock } from '../../support/clock.ts'
 
 const write = aTool({ effect: 'write', needsIdemKey: true })
@@ -15,8 +15,8 @@ const done: Outcome = {
 function bench() {
   const digest = (tenant: string, value: unknown) => JSON.stringify([tenant, value])
   const { stage, settle } = deduplicate({ state: memoryState(), clock: testClock(), digest })
-  const claim = async (who: Principal = someone) => {
-    const { idem: _idem, ...call } = ready(write, { who, args: { idemKey: 'k' } })
+  const claim = async (who: Principal = someone, region = 'us-east') => {
+    const { idem: _idem, ...call } = ready(write, { who, region, args: { idemKey: 'k' } })
     const verdict = await stage(call)
     return { verdict, call: { ...call, ...('learned' in verdict && verdict.learned) } }
   }
@@ -49,5 +49,23 @@ describe('a repeated call', () => {
     expect(verdict).toMatchObject({ kind: 'refuse', refusal: { denied: { code: 'idempotency_conflict' } } })
     expect(JSON.stringify(verdict)).not.toContain('private.example')
     expect((await claim(unmasked)).verdict.kind).toBe('answer')
+  })
+})
+
+describe('a call that is repeated when it would go to another region', () => {
+  it('is answered from the first time, and not done once more there', async () => {
+    const { claim, settle } = bench()
+    const first = await claim(someone, 'us-east')
+    await settle(first.call, done)
+    expect((await claim(someone, 'eu-west')).verdict).toMatchObject({ kind: 'answer', replayOf: first.call.id })
+  })
+
+  it('is not let through there while nobody knows what became of it', async () => {
+    const { claim, settle } = bench()
+    const { call } = await claim(someone, 'us-east')
+    const refusal = { denied: { code: 'outcome_unknown', message: '' }, cause: 'timeout' } as const
+    await settle({ ...call, intent: aReceipt }, { kind: 'failed', refusal })
+    const { verdict } = await claim(someone, 'eu-west')
+    expect(verdict).toMatchObject({ kind: 'refuse', refusal: { denied: { code: 'outcome_unknown' } } })
   })
 })
