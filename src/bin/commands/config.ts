@@ -7,16 +7,20 @@ import type { Config } from '../../config/schema.ts'
 import { problemAt, readSource } from '../../config/source.ts'
 import { placedDocument, type Problem } from '../../policy/document.ts'
 import { builtInTools } from '../../tools/built-in.ts'
+import { withPlace } from './admin-place.ts'
+import { reloadConfig } from './config-reload.ts'
 
 interface CheckOptions {
   readonly json?: boolean
 }
 
-/** Adds `config check`. Exits 3 when anything is wrong, with every problem and its place. */
+/** Adds `config check` and `config reload`. Both exit 3 when anything is wrong, with every problem and its place. */
 export function configCommand(program: Command): void {
-  program
-    .command('config')
-    .description('look at configuration')
+  const group = program.command('config').description('look at configuration, and put a changed one in force')
+  withPlace(group.command('reload').description('have the running gateway read its configuration again')).action(
+    reloadConfig,
+  )
+  group
     .command('check')
     .description('report every problem of a configuration file, and of the files it names')
     .argument('<file>', 'sluicegate.yaml')
