@@ -8,6 +8,7 @@ import { explain } from './explain.ts'
 import type { Place } from './fields.ts'
 import { contradictions } from './judge.ts'
 import { readPolicyFiles, readPrincipals } from './named-files.ts'
+import { knownKeys } from './schema-keys.ts'
 import { builtIn, configSchema, type Config } from './schema.ts'
 import { digestOf, problemAt, readSource, type At, type Path, type Source } from './source.ts'
 import { unknownTools } from './unknown-names.ts'
@@ -47,8 +48,9 @@ export function parseConfig(text: string, file: string, tools?: readonly string[
   const document = placedDocument(text, file)
   if (document.problems.length > 0) return { problems: document.problems, warnings: [] }
   const data = document.data ?? {}
-  const parsed = configSchema(placeOf(data, file)).safeParse(data)
-  if (!parsed.success) return { problems: explain(parsed.error, file, document, knownKeys), warnings: [] }
+  const place = placeOf(data, file)
+  const parsed = configSchema(place).safeParse(data)
+  if (!parsed.success) return { problems: explain(parsed.error, file, document, knownKeys(place)), warnings: [] }
   const placedAt: At = (where, message) => problemAt(document, file, where, message)
   const { problems: unfit, warnings } = contradictions(parsed.data, placedAt)
   const stray = tools
@@ -109,17 +111,3 @@ function placeOf(data: unknown, file: string): Place {
   const mode = isJsonObject(data) && data['mode'] === 'development' ? 'development' : 'production'
   return { mode, directory: path.dirname(path.resolve(file)) }
 }
-
-/** Offered when somebody mistypes a key. */
-const knownKeys: readonly string[] = (
-  'mode listen auth principals policies dlp tools services upstreams catalog egress limits tickets evidence notary bus ' +
-  'state detector alerts siem telemetry admin secrets retention baseline host port hosts origins publicUrl issuers issuer jwks nbf ' +
-  'algorithms audience maxTtlSeconds skewSeconds replay stdio grants tenants home regions allow bulk ' +
-  'block principal request reason approver ticket tenant deny ttlSeconds enabled costUsd token file gateway deployment signing kind rules stages ' +
-  'guard abovePct envs watchSeconds pollSeconds windowSeconds factor errorRateMin requestsMin unreadableMax whenBlind ' +
-  'unwatched firstStep holdSeconds ' +
-  'connections perAddress tls cert key ca issuedBy clientCert minVersion rotationDays mtls ' +
-  'default lists sinks url path secret otlp headers spansFile traceTrust spanNaming environment provider ' +
-  'concurrency queue max waitMs timeoutMs breaker failures failureRate callsMin windowMs slowMs openMs openMaxMs p95Ms ' +
-  'rotationDays vault appRole roleId secretId mount namespace ca refreshSeconds holdSeconds renew'
-).split(' ')

@@ -101,7 +101,8 @@ export const servicesSection = (place: Place) =>
     return z.NEVER
   })
 
-const serviceSection = (place: Place) =>
+/** One service. */
+export const serviceSection = (place: Place) =>
   guarded(
     z.strictObject({
       regions: z.record(name, destination),
