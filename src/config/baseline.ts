@@ -33,7 +33,7 @@ export function readBaseline(config: Config, own: At) {
   if (!parsed.success) return { ...none, problems: [...explain(parsed.error, source.file, document)] }
   const at = (where: Path, message: string): Problem => problemAt(document, source.file, where, message)
   const strict = config.mode === 'production'
-  const unmet = [...withoutMtls(config, parsed.data, at), ...manyUses(config, parsed.data, at)]
+  const unmet = [withoutMtls, manyUses, withoutNbf].flatMap((unmetBy) => unmetBy(config, parsed.data, at))
   return {
     config: withBaseline(config, parsed.data),
     demands: demandsOf(parsed.data, (where) => at(where, '')),
@@ -135,6 +135,14 @@ function manyUses(config: Config, { auth }: Baseline, at: At): Problem[] {
   const now = replay === undefined ? 'Development' : `auth.replay: ${replay}`
   const message = `${now} lets one sender show a token again; this asks for single use: write auth.replay: strict.`
   return [at(['auth', 'replay_window_minutes'], message)]
+}
+
+/** A claim that an issuer may leave out is not one that every token has. */
+function withoutNbf({ auth: own }: Config, { auth }: Baseline, at: At): Problem[] {
+  const lax = own.issuers.filter(({ nbf }) => nbf === 'optional').map(({ issuer }) => issuer)
+  if (lax.length === 0 || auth?.claims?.includes('nbf') !== true) return []
+  const message = `Tokens of ${lax.join(', ')} may come without nbf, and this asks for it: have it written there and take \`nbf: optional\` out, or take nbf out here.`
+  return [at(['auth', 'claims'], message)]
 }
 
 /** Where secrets come from is for the operator to arrange: told, so that nobody takes it for done. */

@@ -329,6 +329,21 @@ describe('a baseline', () => {
     expect(load(document, open).problems.map(({ path }) => path)).toEqual(['transport.mtls'])
   })
 
+  it('that asks for nbf is not met by an issuer that may leave it out', () => {
+    const issuers = (nbf: string) =>
+      `auth: { issuers: [{ issuer: 'https://id.example.com', jwks: jwks.json, nbf: ${nbf} }] }\n`
+    const told = (mode: string, nbf: string, baseline = document) => {
+      const text = `mode: ${mode}\n${issuers(nbf)}baseline: base.yaml\n`
+      const { problems, warnings } = loadConfig(files({ 'sluicegate.yaml': text, 'base.yaml': baseline }))
+      return [problems, warnings].map((all) => all.filter(({ path }) => path === 'auth.claims').length)
+    }
+    expect(document).toMatch(/claims:.*nbf/)
+    expect(told('production', 'optional')).toEqual([1, 0])
+    expect(told('development', 'optional')).toEqual([0, 1])
+    expect(told('production', 'required')).toEqual([0, 0])
+    expect(told('production', 'optional', document.replace(/, ?"?nbf"?/, ''))).toEqual([0, 0])
+  })
+
   it('is refused where it asks for what nobody checks', () => {
     expect(load(document.replace('"jti"', '"jti","groups"')).problems[0]?.message).toContain('may list')
     expect(load(`${document}network: {}\n`).problems[0]?.message).toContain("Unknown key 'network'")
