@@ -70,29 +70,48 @@ function canonicalBytes(part: string): Buffer | undefined {
   return bytes.length > 0 && bytes.toString('base64url') === part ? bytes : undefined
 }
 
-/** Parses one JSON object. Refuses ill-formed UTF-8 and a name that stands twice in an object, at any depth. */
+/**
+ * Parses one JSON object that every reader reads alike. Refuses ill-formed UTF-8, a name that stands twice in an object or
+ * is `__proto__`, nesting beyond 32 levels, and a number that does not survive as it is written: `1e400`, 2^53 + 1.
+ */
 export function objectFrom(bytes: Uint8Array): Readonly<Record<string, unknown>> | undefined {
   try {
     const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
     const value: unknown = JSON.parse(text)
-    const distinct = typeof value === 'object' && value !== null && namesWritten(text) === namesKept(value)
-    return distinct && !Array.isArray(value) ? (value as Record<string, unknown>) : undefined
+    const isObject = typeof value === 'object' && value !== null && !Array.isArray(value)
+    const { names, exact } = written(text)
+    return isObject && exact && names === namesKept(value) ? (value as Record<string, unknown>) : undefined
   } catch {
     return undefined
   }
 }
 
-/** How many member names a valid JSON text writes: its strings that a colon follows. */
-function namesWritten(text: string): number {
-  let count = 0
-  for (const [, colon] of text.matchAll(/"(?:[^"\\]|\\.)*"\s*(:)?/gs)) if (colon !== undefined) count += 1
-  return count
+/** How many member names a valid JSON text writes, that is strings that a colon follows, and whether all its numbers are exact. */
+function written(text: string): { readonly names: number; readonly exact: boolean } {
+  let names = 0
+  let exact = true
+  for (const [token, colon] of text.matchAll(/"(?:[^"\\]|\\.)*"\s*(:)?|[-0-9][-+.0-9eE]*/gs)) {
+    if (colon !== undefined) names += 1
+    if (!token.startsWith('"')) exact &&= isExact(token)
+  }
+  return { names, exact }
 }
 
-/** How many member names the parser kept: of a repeated name only the last. */
-function namesKept(value: unknown): number {
+/** Fifteen significant digits always survive (IEEE 754, DBL_DIG); what is longer or has an exponent must be as we would write it. */
+function isExact(token: string): boolean {
+  const number = Number(token)
+  if (Number.isInteger(number) && !Number.isSafeInteger(number)) return false
+  return (token.length < 16 && !/e/i.test(token)) || String(number) === token
+}
+
+/** Deepest nesting that is looked into. */
+const depthMax = 32
+
+/** How many member names the parser kept: of a repeated name only the last. Infinite where one is no plain name, or too deep. */
+function namesKept(value: unknown, depth = 0): number {
   if (typeof value !== 'object' || value === null) return 0
-  const below = Object.values(value).reduce<number>((sum, item) => sum + namesKept(item), 0)
+  if (depth > depthMax || Object.hasOwn(value, '__proto__')) return Infinity
+  const below = Object.values(value).reduce<number>((sum, item) => sum + namesKept(item, depth + 1), 0)
   return Array.isArray(value) ? below : below + Object.keys(value).length
 }
 

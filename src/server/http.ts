@@ -43,6 +43,9 @@ export interface HttpListener {
   close(): Promise<void>
 }
 
+/** A tenant never has more than half of them, so that others find one. */
+const sessionPlaces = { sessionsMax: 2_000, perTenantMax: 1_000, perPrincipalMax: 64 }
+
 interface Served {
   readonly options: HttpOptions
   readonly rules: HostRules
@@ -111,7 +114,7 @@ function servedBy(options: HttpOptions, { port, scheme, backlog }: Listening): S
       service,
       build,
       modern: createMcpHandler(build, { onerror: () => undefined }),
-      sessions: mcpSessions({ sessionsMax: 1000, perPrincipalMax: 64, nowMs: clock.nowMs, id: randomUUID }),
+      sessions: mcpSessions({ ...sessionPlaces, nowMs: clock.nowMs, id: randomUUID }),
       streams: standingStreams(options.dials?.lookEveryMs ?? defaultDials.lookEveryMs),
       anonymous: anonymousLimit(clock),
       answering: underWay(),

@@ -8,11 +8,17 @@ export interface McpSession {
   readonly client: string | undefined
 }
 
+/** Whose a session is. */
+interface Owner {
+  readonly tenant: string
+  /** The principal, and who acts for it: what one actor opened is no other's. */
+  readonly owner: string
+}
+
 /** How long a session is not used before another may take its place, milliseconds. */
 export const idleMsMax = 60_000
 
-interface Held extends McpSession {
-  readonly owner: string
+interface Held extends McpSession, Owner {
   usedMs: number
 }
 
@@ -20,6 +26,8 @@ export interface SessionsOptions {
   readonly sessionsMax: number
   /** Most of them for one principal, so that nobody can take the others' places. */
   readonly perPrincipalMax: number
+  /** Most of them for one tenant, however many principals it has. */
+  readonly perTenantMax: number
   readonly nowMs: () => number
   readonly id: () => string
 }
@@ -31,8 +39,8 @@ export interface McpSessions {
    */
   prepare(who: Principal, client: string | undefined, server: Server): Promise<McpSession | undefined>
   /**
-   * Gives a prepared session its place. Where its principal has too many the principal's own oldest makes room, where all
-   * have too many the oldest of all; false when that one is not idle.
+   * Gives a prepared session its place. Where its principal has too many the principal's own oldest makes room, where its
+   * tenant or all have too many the oldest of those; false when that one is not idle.
    */
   keep(session: McpSession): boolean
   /** The session, when it exists and belongs to this principal. */
@@ -45,7 +53,7 @@ export interface McpSessions {
 /** Keeps the sessions of one listener, at most `sessionsMax` of them. */
 export function mcpSessions(options: SessionsOptions): McpSessions {
   const held = new Map<string, Held>()
-  const prepared = new WeakMap<McpSession, string>()
+  const prepared = new WeakMap<McpSession, Owner>()
   const { nowMs } = options
   return {
     async prepare(who, client, server) {
@@ -64,12 +72,12 @@ export function mcpSessions(options: SessionsOptions): McpSessions {
       const found = owner === undefined ? 'none' : room(held, owner, options)
       if (owner === undefined || found === 'none') return false
       if (found !== 'free') drop(held, found)
-      held.set(session.id, { ...session, owner, usedMs: nowMs() })
+      held.set(session.id, { ...session, ...owner, usedMs: nowMs() })
       return true
     },
     find(id, who) {
       const session = held.get(id)
-      return session?.owner === ownerOf(who) ? session : undefined
+      return session?.owner === ownerOf(who).owner ? session : undefined
     },
     touch({ id }) {
       const session = held.get(id)
@@ -81,13 +89,19 @@ export function mcpSessions(options: SessionsOptions): McpSessions {
   }
 }
 
-const ownerOf = ({ tenant, issuer, subject }: Principal) => JSON.stringify([tenant, issuer, subject])
+function ownerOf({ tenant, issuer, subject, actor }: Principal): Owner {
+  return { tenant, owner: JSON.stringify([tenant, issuer, subject, actor.id]) }
+}
 
 /** Whether one more fits: at once, in the place of an idle one, or not at all. Changes nothing. */
-function room(held: Map<string, Held>, owner: string, options: SessionsOptions): 'free' | 'none' | Held {
+function room(held: Map<string, Held>, { tenant, owner }: Owner, options: SessionsOptions): 'free' | 'none' | Held {
   const all = [...held.values()]
-  const own = all.filter((session) => session.owner === owner)
-  const full = own.length >= options.perPrincipalMax ? own : all.length >= options.sessionsMax ? all : undefined
+  const shares = [
+    [all.filter((session) => session.owner === owner), options.perPrincipalMax],
+    [all.filter((session) => session.tenant === tenant), options.perTenantMax],
+    [all, options.sessionsMax],
+  ] as const
+  const [full] = shares.find(([those, max]) => those.length >= max) ?? []
   if (!full) return 'free'
   const oldest = full.reduce((a, b) => (a.usedMs <= b.usedMs ? a : b))
   return options.nowMs() - oldest.usedMs < idleMsMax ? 'none' : oldest

@@ -30,12 +30,15 @@ export async function turnAway(
   refused: Refused,
   body: Json = null,
 ): Promise<void> {
-  const { who, code: refusal, retryAfterMs = 1_000 } = refused
+  const { who, code: refusal, retryAfterMs = 1_000, error = 'invalid_token' } = refused
+  // Whoever only needs a new token learns so, whatever others send.
+  const challenged = () => ({ 'www-authenticate': challenge(addressOf(request, reachable), { error }) })
   const waitMs = who ? anonymous.waitMsOf(who, refusal) : anonymous.waitMs(request.socket.remoteAddress)
   if (waitMs > 0) {
     service.unrecorded?.(refusal)
-    const [why, ms] = refusal === 'rate_limited' ? [tooManyProofs, retryAfterMs] : [tooManyAttempts, waitMs]
-    return sendTooMany(response, why, ms, closing(request))
+    return refusal === 'rate_limited'
+      ? sendTooMany(response, tooManyProofs, retryAfterMs, closing(request))
+      : sendTooMany(response, tooManyAttempts, waitMs, { ...closing(request), ...challenged() })
   }
   const settled = await service.call({
     credential: { kind: 'none', refused },
@@ -48,10 +51,9 @@ export async function turnAway(
   })
   const { code, message, data } = errorOf(surface(settled.outcome, 'http'))
   const status = statuses[refusal]
-  const challenged = () => challenge(addressOf(request, reachable), { error: refused.error ?? 'invalid_token' })
   sendRpcError(response, status, { code, message, data }, idOf(body), {
     ...closing(request),
-    ...(status === 401 ? { 'www-authenticate': challenged() } : { 'retry-after': retryAfter(retryAfterMs) }),
+    ...(status === 401 ? challenged() : { 'retry-after': retryAfter(retryAfterMs) }),
   })
 }
 

@@ -1,6 +1,9 @@
 import { createHmac, createPublicKey, sign } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
+import { memoryState } from '../../src/adapters/state-memory.ts'
 import { keySet } from '../../src/identity/keyset.ts'
+import { replay } from '../../src/identity/replay.ts'
+import { steadyTime } from '../../src/identity/steady.ts'
 import { verifier } from '../../src/identity/token.ts'
 import {
   b64,
@@ -20,6 +23,12 @@ const bench = tokenBench('ES256')
 const { own, token, check, clock } = bench
 const now = () => Math.floor(clock.nowMs() / 1000)
 const swapHeader = (header: object | string) => [b64(header), ...token().split('.').slice(1)].join('.')
+
+/** How far a token came: past `form` its keys are looked up. */
+async function stage(text: string): Promise<string> {
+  const verified = await bench.verify(text)
+  return verified.ok ? 'ok' : verified.why.stage
+}
 
 /** Every one of the tokens is refused; the failing check is free to differ. */
 async function allRefused(tokens: readonly string[]): Promise<void> {
@@ -94,6 +103,8 @@ describe('a forged token', () => {
     ]
     const others = [{ kid: 1 }, ['key-ES256'], 5, null, true]
     await allRefused([...texts, ...others].map((kid) => token({}, { kid })))
+    // What is no short text is not even looked up.
+    for (const kid of ['x'.repeat(257), '', ...others]) expect(await stage(token({}, { kid }))).toBe('form')
   })
 
   it("asks for its issuer's keys once, whatever key it names", async () => {
@@ -137,6 +148,64 @@ describe('a forged token', () => {
     ])
   })
 
+  it('cannot say what two readers would read differently', async () => {
+    const body = JSON.stringify(goodClaims(clock)).slice(1)
+    const raw = (members: string) => signed(own, goodHeader(own), `{${members},${body}`)
+    const timed = (name: string, value: string) =>
+      signed(own, goodHeader(own), `{${body}`.replace(new RegExp(`"${name}":\\d+`), `"${name}":${value}`))
+    expect(await check(raw('"other":[0.5,-1,9007199254740991,{"a":"1e400"}]'))).toBe('ok')
+    expect(await check(timed('exp', String(now() + 60)))).toBe('ok')
+    const numbers = ['1e400', '-1e400', `${now() + 60}.00000000000000001`, `${(now() + 60) / 100}e2`, `${now() + 60}e0`]
+    await allRefused([
+      ...['exp', 'nbf', 'iat'].flatMap((name) => numbers.map((value) => timed(name, value))),
+      ...['exp', 'nbf', 'iat'].flatMap((name) =>
+        ['""', `"${now()}"`, '[]', 'null', 'false', '-1'].map((value) => timed(name, value)),
+      ),
+      raw('"other":1e400'),
+      raw('"other":9007199254740993'),
+      raw('"other":[{"deep":0.1000000000000000055}]'),
+      raw('"__proto__":{"tenant":"globex"}'),
+      raw('"\\u005f_proto__":{"scope":"crm.write"}'),
+      raw('"act":{"sub":"user:ana","__proto__":{}}'),
+      signed(own, JSON.stringify(goodHeader(own)).replace('{', '{"__proto__":{"alg":"none"},'), goodClaims(clock)),
+      signed(own, goodHeader(own), `\ufeff{${body}`),
+      signed(own, goodHeader(own), `[{${body}]`),
+    ])
+  })
+
+  it('cannot hold another token, or be nested beyond measure', async () => {
+    const nested = token()
+    const deep = `{"a":${'['.repeat(1000)}${']'.repeat(1000)},${JSON.stringify(goodClaims(clock)).slice(1)}`
+    await allRefused([
+      token({}, { cty: 'JWT' }),
+      token({}, { cty: 'jwt' }),
+      token({}, { cty: 'application/at+jwt' }),
+      signed(own, goodHeader(own), nested),
+      signed(own, goodHeader(own), JSON.stringify(nested)),
+      `${nested}.${nested}`,
+      [...nested.split('.'), ...nested.split('.').slice(1)].join('.'),
+      signed(own, goodHeader(own), deep),
+    ])
+    const shallow = deep.replace('['.repeat(1000), '['.repeat(30)).replace(']'.repeat(1000), ']'.repeat(30))
+    expect(await check(signed(own, goodHeader(own), shallow))).toBe('ok')
+  })
+
+  it('is the same token with its signature spelled another way', async () => {
+    const good = token({ jti: 'malleable' })
+    const [head, body, signature = ''] = good.split('.')
+    const bytes = Buffer.from(signature, 'base64url')
+    const order = 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551n
+    const other = (order - BigInt(`0x${bytes.subarray(32).toString('hex')}`)).toString(16).padStart(64, '0')
+    const mirrored = Buffer.concat([bytes.subarray(0, 32), Buffer.from(other, 'hex')]).toString('base64url')
+    const copy = `${head}.${body}.${mirrored}`
+    expect([copy === good, await check(copy)]).toEqual([false, 'ok'])
+    const [one, two] = [await bench.verify(good), await bench.verify(copy)]
+    if (!one.ok || !two.ok) throw new Error('both are good')
+    const take = replay({ state: memoryState(), time: steadyTime(clock), mode: 'bound' })
+    expect((await take(one.token.claims, { kind: 'session', id: 'owner' })).kind).toBe('taken')
+    expect((await take(two.token.claims, { kind: 'session', id: 'thief' })).kind).toBe('replayed')
+  })
+
   it('has one spelling', async () => {
     const [head = '', body = '', signature = ''] = token().split('.')
     const last = signature.at(-1) ?? ''
@@ -175,7 +244,20 @@ describe('a forged token', () => {
   })
 
   it('cannot be a token of another type', async () => {
-    const types = ['JWT', 'id_token', 'logout+jwt', 'dpop+jwt', 'at+JWT', 'AT+JWT', undefined, '', 7]
+    const types = [
+      'JWT',
+      'id_token',
+      'logout+jwt',
+      'dpop+jwt',
+      'at+JWT',
+      'AT+JWT',
+      'secevent+jwt',
+      'application/jwt',
+      ['at+jwt'],
+      undefined,
+      '',
+      7,
+    ]
     await allRefused([...types.map((typ) => token({}, { typ })), token({}, { cty: 'JWT' })])
   })
 
@@ -187,12 +269,17 @@ describe('a forged token', () => {
       'c',
       'd',
     ].join('.')
+    const parts = Array.from({ length: 5 }, (_, n) => b64(`part ${n}`))
     await allRefused([
       jwe,
+      [b64({ ...goodHeader(own), enc: 'A128GCM' }), ...parts.slice(1)].join('.'),
+      [b64(goodHeader(own)), ...parts.slice(1)].join('.'),
+      `${token()}.${parts[3]}.${parts[4]}`,
       token({}, { zip: 'DEF' }),
       token({}, { enc: 'A128GCM' }),
       swapHeader({ alg: 'dir', enc: 'A128GCM' }),
     ])
+    expect(await stage(`${token()}.${parts[3]}.${parts[4]}`)).toBe('form')
   })
 
   it('cannot come from another issuer, however it spells the name', async () => {

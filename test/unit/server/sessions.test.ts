@@ -7,13 +7,13 @@ function table() {
   const clock = { ms: 0 }
   let opened = 0
   const id = () => `s${(opened += 1)}`
-  const sessions = mcpSessions({ sessionsMax: 5, perPrincipalMax: 3, nowMs: () => clock.ms, id })
-  const prepare = (subject: string) => {
+  const sessions = mcpSessions({ sessionsMax: 6, perTenantMax: 5, perPrincipalMax: 3, nowMs: () => clock.ms, id })
+  const prepare = (subject: string, tenant = 'acme') => {
     const server = new Server({ name: 'test', version: '1' }, { capabilities: {} })
-    return sessions.prepare({ ...someone, subject }, undefined, server)
+    return sessions.prepare({ ...someone, subject, tenant }, undefined, server)
   }
-  const open = async (subject: string) => {
-    const session = await prepare(subject)
+  const open = async (subject: string, tenant?: string) => {
+    const session = await prepare(subject, tenant)
     return session && sessions.keep(session) ? session.id : undefined
   }
   return { clock, sessions, prepare, open }
@@ -53,9 +53,28 @@ describe('the sessions of a listener', () => {
     expect(there()).toEqual(own.slice(1))
   })
 
-  it('are bounded for all together', async () => {
-    const { open } = table()
+  it('belong to who opened them, and to nobody else who acts for the same principal', async () => {
+    const { sessions, open } = table()
+    const id = (await open('user:ana')) ?? ''
+    const ana = { ...someone, subject: 'user:ana' }
+    expect(sessions.find(id, ana)).toBeDefined()
+    const others = [
+      { ...ana, actor: { id: 'agent:other', type: 'agent' } as const },
+      { ...ana, tenant: 'globex' },
+      { ...ana, issuer: 'urn:other' },
+      someone,
+    ]
+    for (const other of others) expect(sessions.find(id, other)).toBeUndefined()
+  })
+
+  it('are bounded for a tenant, whose principals leave room for others, and for all together', async () => {
+    const { clock, open } = table()
     for (const subject of ['a', 'b', 'c', 'd', 'e']) expect(await open(subject)).toBeDefined()
     expect(await open('f')).toBeUndefined()
+    expect(await open('f', 'globex')).toBeDefined()
+    expect(await open('g', 'initech')).toBeUndefined()
+    clock.ms += idleMsMax
+    expect(await open('f')).toBeDefined()
+    expect(await open('g', 'initech')).toBeDefined()
   })
 })
