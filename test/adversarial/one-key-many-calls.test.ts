@@ -124,7 +124,7 @@ describe('one idempotency key', () => {
 const callsPerKey = Number(process.env['SLUICEGATE_SAME_KEY'] ?? 1000)
 const seed = Number(process.env['SLUICEGATE_SEED'] ?? Date.now() % 1_000_000)
 
-describe('one idempotency key while gateways are killed', () => {
+describe('One idempotency key, with kills between, changes the world at most once for each tenant', () => {
   const own = mkdtempSync(join(tmpdir(), 'sluicegate-idem-kills-'))
   afterAll(() => rmSync(own, { recursive: true, force: true }))
 
