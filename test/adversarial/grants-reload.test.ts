@@ -82,4 +82,22 @@ describe('a reload', () => {
     expect(await set('staging', ['flags.write:staging'])).toBe('approval_required')
     expect(await waiting()).toHaveLength(1)
   })
+
+  it('and an approval at once both hold, whichever comes first', async () => {
+    const { grants } = gate.started.gateway
+    for (let round = 0; round < 6; round++) {
+      const asked = { principal: 'agent:release', tenant: 'acme', scopes: ['flags.write:dev'], reason: 'r' }
+      const { id } = await grants.request({ ...asked, requestedBy: 'ben', ttlSeconds: 600 })
+      write({ reason: `look ${round} times` })
+      const both: (() => Promise<unknown>)[] = [
+        async () => gate.started.reloads?.reload(),
+        () => grants.approve(id, { by: 'carla' }),
+      ]
+      await Promise.all((round % 2 === 0 ? both : both.toReversed()).map((one) => one()))
+      expect(gate.started.reloads?.state().refused).toBeUndefined()
+      expect(await set('dev')).toBe('ok')
+      await grants.deny(id, { by: 'carla' })
+      expect(await set('dev')).toBe('scope_missing')
+    }
+  })
 })

@@ -205,6 +205,30 @@ describe('SIGHUP', () => {
     rmSync(own, { recursive: true, force: true })
   })
 
+  it.each([
+    ['SIGHUP', 'SIGTERM'],
+    ['SIGTERM', 'SIGHUP'],
+  ] as const)('and a stop at once end in order, with the evidence whole: %s, %s', async (first, second) => {
+    const own = mkdtempSync(join(tmpdir(), 'sluicegate-sighup-'))
+    const place = join(own, 'sluicegate.yaml')
+    const ports = 'listen: { port: 0 }\nadmin: { port: 0 }\n'
+    writeFileSync(place, configuration('open') + ports)
+    await using server = run(['serve', '--config', place, '--data', join(own, 'data')])
+    await server.line('stderr', (line) => line.includes('"ready":true'))
+    writeFileSync(`${place}.new`, configuration('closed') + ports)
+    renameSync(`${place}.new`, place)
+    server.process.kill(first)
+    server.process.kill(second)
+    expect(await server.ended()).toBe(0)
+    expect(await verifyEvidence({ path: join(own, 'data') })).toMatchObject({ ok: true, problems: [] })
+    const types = (await recordsIn(join(own, 'data'))).map(({ type }) => type)
+    expect([types.at(0), types.at(-1)]).toEqual(['stream.genesis', 'stream.close'])
+    // Taken over before the end, or not begun at all.
+    const changes = types.filter((type) => type === 'policy.load' || type.startsWith('config.')).slice(2)
+    expect([[], ['policy.load', 'config.load']]).toContainEqual(changes)
+    rmSync(own, { recursive: true, force: true })
+  })
+
   it('tells a development server that there is nothing to reload, and does not end it', async () => {
     const own = mkdtempSync(join(tmpdir(), 'sluicegate-sighup-'))
     await using server = run(['serve', '--stdio', '--data', own])
