@@ -39,26 +39,28 @@ export interface Check extends Finding {
 const timeoutDefaultMs = 15_000
 
 /**
- * Looks at everything a gateway needs, all at once, and changes nothing that lasts. In the order in which a person would mend
- * it. While the configuration is wrong only what does not depend on it is looked at. No output holds a secret.
+ * Looks at everything a gateway needs, at what is here and then at what is elsewhere, and changes nothing that lasts. In the
+ * order in which a person would mend it. While the configuration is wrong only what does not depend on it is looked at. No
+ * output holds a secret.
  */
 export async function doctor(options: DoctorOptions): Promise<readonly Check[]> {
   const { config } = options.loaded
   const knocking = reacher(config?.mode ?? 'production', options.clock)
   const secrets = config && openedOnce(() => secretsFound(config, options))
-  const looks = [
-    ...withoutConfig(options),
-    ...(config && secrets ? withConfig(options, { config, reach: knocking.reach, secrets }) : []),
-  ]
+  const near = [...withoutConfig(options), ...(config ? rulesOf(options) : [])]
+  const far = config && secrets ? withConfig(options, { config, reach: knocking.reach, secrets }) : []
   const { progress = () => undefined, timeoutMs = timeoutDefaultMs } = options
   let done = 0
-  const checks = await Promise.all(
-    looks.map(async (one) => {
-      const finding = await looked(one, timeoutMs)
-      progress((done += 1), looks.length)
-      return { name: one.name, ...finding }
-    }),
-  )
+  const all = (looks: readonly Examination[]) =>
+    Promise.all(
+      looks.map(async (one) => {
+        const finding = await looked(one, timeoutMs)
+        progress((done += 1), near.length + far.length)
+        return { name: one.name, ...finding }
+      }),
+    )
+  // One after the other: the time that our own work takes is not to be mistaken for somebody else's silence.
+  const checks = [...(await all(near)), ...(await all(far))]
   await knocking.close()
   const opened = secrets?.soFar() ?? []
   return checks.map((check) => withoutSecrets(check, opened))
@@ -94,6 +96,11 @@ function withoutConfig(options: DoctorOptions): readonly Examination[] {
   ]
 }
 
+const rulesOf = ({ loaded }: DoctorOptions): readonly Examination[] => [
+  { name: 'policies', look: () => policiesFinding(loaded) },
+  { name: 'detections', look: () => detectionsFinding(loaded) },
+]
+
 interface Configured {
   readonly config: Config
   readonly reach: Reach
@@ -101,11 +108,9 @@ interface Configured {
 }
 
 function withConfig(options: DoctorOptions, { config, reach, secrets }: Configured): readonly Examination[] {
-  const { loaded, clock, client } = options
+  const { clock, client } = options
   const opened = async () => (await secrets.found()).opened
   return [
-    { name: 'policies', look: () => policiesFinding(loaded) },
-    { name: 'detections', look: () => detectionsFinding(loaded) },
     { name: 'secrets', look: async () => (await secrets.found()).finding },
     { name: 'certificates', look: () => certificatesFinding(config, clock) },
     { name: 'issuers', look: () => issuersFinding(config, clock) },

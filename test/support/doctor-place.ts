@@ -70,7 +70,8 @@ export async function doctorBench(): Promise<DoctorBench> {
     look(folder, more = {}) {
       const file = join(folder, 'sluicegate.yaml')
       const data = join(folder, 'data')
-      const node = { environment: {}, nodeVersion: '24.21.0', clock: systemClock() }
+      // A bound for what hangs: a busy machine may take its time.
+      const node = { environment: {}, nodeVersion: '24.21.0', clock: systemClock(), timeoutMs: 120_000 }
       return doctor({ loaded: loadConfig(file), file, data, ...node, ...more })
     },
     async [Symbol.asyncDispose]() {

@@ -29,7 +29,7 @@ export type Heard =
 
 type Admin = Config['admin']
 
-const timeoutMs = 3_000
+const timeoutMs = 6_000
 
 /** Asks the admin listener of a configuration whether its gateway is ready. Never rejects. */
 export async function askReady(admin: Admin, asking: Asking): Promise<Heard> {

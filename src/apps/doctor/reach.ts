@@ -32,7 +32,7 @@ export interface Reacher {
   close(): Promise<void>
 }
 
-const timeoutMs = 4_000
+const timeoutMs = 10_000
 
 /** Knocks at destinations: HEAD, without a credential, with the certificate that is for it. Each is asked once, whoever asks. */
 export function reacher(mode: Config['mode'], clock: Clock): Reacher {
