@@ -1,15 +1,16 @@
-import { readFileSync } from 'node:fs'
 import { Agent, request as send } from 'undici'
 import { isJsonObject, type JsonObject } from '../ports/json.ts'
 import { parseStrict } from '../server/strict-json.ts'
 import { boundedBody } from './bounded-body.ts'
+import { serviceAgents } from './service-agents.ts'
+import type { TlsSource } from './tls-files.ts'
 
 export interface VaultHttpOptions {
   /** Scheme, host and port. Only this origin is ever asked; redirects are not followed. */
   readonly url: string
   readonly namespace?: string
-  /** PEM file of certificates to trust instead of the system's. */
-  readonly ca?: string
+  /** Authorities to trust instead of the system's; whoever opened them closes them. */
+  readonly tls?: TlsSource
   /** Longest wait for one answer, milliseconds. */
   readonly timeoutMs?: number
 }
@@ -50,14 +51,17 @@ const timeoutDefaultMs = 5_000
 const answerMax = 1024 * 1024
 
 /** Speaks Vault's HTTP API (OpenBao's is the same). An answer's own words never reach a message: they may repeat what was sent. */
-export function vaultHttp({ url, namespace, ca, timeoutMs = timeoutDefaultMs }: VaultHttpOptions): VaultHttp {
+export function vaultHttp({ url, namespace, tls, timeoutMs = timeoutDefaultMs }: VaultHttpOptions): VaultHttp {
   const { origin } = new URL(url)
-  const trusted = ca === undefined ? {} : { ca: certificates(ca) }
-  const agent = new Agent({ connections: 2, connect: { timeout: timeoutMs, minVersion: 'TLSv1.2', ...trusted } })
+  // Vault allows TLS 1.2 unless it is told otherwise.
+  const without = tls ? {} : ({ minVersion: 'TLSv1.2' } as const)
+  const agents = serviceAgents(
+    (context) => new Agent({ connections: 2, connect: { timeout: timeoutMs, ...context, ...without } }),
+  )
 
-  async function ask({ method, path, token, body }: VaultRequest): Promise<JsonObject> {
+  async function ask({ method, path, token, body }: VaultRequest, dispatcher: Agent): Promise<JsonObject> {
     const response = await send(`${origin}/v1/${path}`, {
-      dispatcher: agent,
+      dispatcher,
       method,
       signal: AbortSignal.timeout(timeoutMs),
       headers: {
@@ -77,23 +81,12 @@ export function vaultHttp({ url, namespace, ca, timeoutMs = timeoutDefaultMs }: 
   }
 
   const http = (request: VaultRequest) =>
-    ask(request).catch((error: unknown) => {
-      throw error instanceof VaultError ? error : broken(error)
-    })
-  return Object.assign(http, { origin, close: () => agent.close() })
-}
-
-function certificates(file: string): string {
-  try {
-    return readFileSync(file, 'utf8')
-  } catch (error) {
-    throw new Error(
-      `${file}, secrets.vault.ca, cannot be read (${(error as NodeJS.ErrnoException).code ?? 'error'}).`,
-      {
-        cause: error,
-      },
-    )
-  }
+    agents
+      .use(tls, (agent) => ask(request, agent))
+      .catch((error: unknown) => {
+        throw error instanceof VaultError ? error : broken(error)
+      })
+  return Object.assign(http, { origin, close: () => agents.close() })
 }
 
 function judged(status: number, bytes: Uint8Array): JsonObject {

@@ -9,7 +9,7 @@ import type { EmbeddedDetector } from './detector.ts'
 import { changeEntries } from './entries.ts'
 import type { SwappableService } from './gateway-service.ts'
 import type { GatewayOptions } from './options.ts'
-import { reportServiceTls } from './service-tls.ts'
+import { reportTls } from './service-tls.ts'
 import type { Transport } from './transport.ts'
 
 /** A change of configuration that was not taken over. */
@@ -58,7 +58,7 @@ export function changes(parts: ChangesParts): Changes {
   /** It is in force: what fails from here on must not look as if it were not. */
   function changed(before: GatewayOptions, next: GatewayOptions): void {
     try {
-      reportServiceTls(next, parts.transport)
+      reportTls(next, parts.transport)
       meters.reload('loaded')
       report({ level: 'info', config: 'loaded', digest: next.configDigest, previous: before.configDigest })
       void closeSinks(detector, before, next)

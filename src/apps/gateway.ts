@@ -31,7 +31,7 @@ import { openGuard } from './open-guard.ts'
 import type { RolloutGuard } from './rollout-guard.ts'
 import { breakerLevels, queueLengths, realSleep, serviceGate } from './service-gate.ts'
 import { secretAges } from './secret-ages.ts'
-import { closeServiceTls, reportServiceTls } from './service-tls.ts'
+import { closeServiceTls, reportTls } from './service-tls.ts'
 import { switchboard, type Switchboard } from './switchboard.ts'
 import { transport, type Transport } from './transport.ts'
 
@@ -131,7 +131,7 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   keep(secretAges({ inUse: secrets, clock, report: options.report }))
   for (const entry of loadEntries(options)) await log.append(entry)
   const certificates = transport({ ...shared, report: options.report, tell: watching.tell })
-  reportServiceTls(options, certificates)
+  reportTls(options, certificates)
   held.defer(() => closeServiceTls(service.options()))
   await grants.prepare(options.elevations)
   const open = held.move()

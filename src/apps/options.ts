@@ -19,7 +19,7 @@ import type { EgressLists } from '../tools/egress.ts'
 import type { Signing } from '../evidence/genesis.ts'
 import type { ObserverOptions } from '../telemetry/observe.ts'
 import type { Secrets } from './secrets.ts'
-import type { ServiceTls } from './service-tls.ts'
+import type { ReportedTls } from './reported-tls.ts'
 
 /** Everything a gateway is made of, resolved: no path to read, no reference to follow, nothing to guess. */
 export interface GatewayOptions {
@@ -62,7 +62,7 @@ export interface GatewayOptions {
     /** What stands before each service. */
     readonly guards: Readonly<Record<string, Guard>>
     /** What is shown to each service and trusted of it; read again when its files change. */
-    readonly tls: Readonly<Record<string, ServiceTls>>
+    readonly tls: Readonly<Record<string, ReportedTls>>
   }
   readonly egress: EgressLists & { readonly bulk: readonly string[]; readonly block: readonly string[] }
   readonly limits: {

@@ -1,17 +1,16 @@
 import { randomUUID } from 'node:crypto'
 import { systemClock } from '../adapters/clock-system.ts'
 import { fileSecret, isSecretText } from '../adapters/secrets-file.ts'
-import { vaultSecrets, type VaultSecrets } from '../adapters/secrets-vault.ts'
-import { vaultHttp } from '../adapters/vault-http.ts'
-import { vaultSession, type VaultLogin } from '../adapters/vault-session.ts'
 import type { SecretRef } from '../config/fields.ts'
 import type { Config } from '../config/schema.ts'
-import type { SecretsSection, VaultSection } from '../config/secrets-section.ts'
+import type { SecretsSection } from '../config/secrets-section.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { JsonObject } from '../ports/json.ts'
 import { SecretUnavailable, type Secret } from '../ports/secret.ts'
 import { UpstreamError } from '../ports/tool.ts'
 import type { Keep } from './kept.ts'
+import { openVault, type OpenVault } from './open-vault.ts'
+import type { Transport } from './transport.ts'
 
 /** Every secret a gateway uses, opened. */
 export interface Secrets {
@@ -21,6 +20,8 @@ export interface Secrets {
   list(): readonly Secret[]
   /** Days after which a secret is too old. */
   readonly rotationDays: number
+  /** From here on what happens to the certificates that Vault is trusted by is told there. */
+  report(transport: Transport): void
   close(): Promise<void>
 }
 
@@ -71,12 +72,12 @@ function openSecrets(options: SecretsOptions): SharedSecrets {
   const opened = new Map<string, { readonly secret: Promise<Secret>; holders: number }>()
   const keys = new WeakMap<Secret, string>()
   const own: Secret[] = []
-  let vault: Promise<VaultSecrets> | undefined
+  let vault: Promise<OpenVault> | undefined
   let closed: Promise<void> | undefined
 
   async function follow(name: string, ref: SecretRef): Promise<Secret> {
     if (ref.from !== 'vault') return nearSecret(options, name, ref)
-    vault ??= openVault(options, nearVault).catch((error: unknown) => {
+    vault ??= openVault(options.section.vault, { ...options, near: nearVault }).catch((error: unknown) => {
       vault = undefined
       own.length = 0
       throw error
@@ -117,6 +118,7 @@ function openSecrets(options: SecretsOptions): SharedSecrets {
     },
     list: () => own,
     rotationDays: options.section.rotationDays,
+    report: (transport) => void vault?.then(({ tls }) => tls?.report(transport), () => undefined), // prettier-ignore
     close: () => (closed ??= close()),
   }
 }
@@ -142,8 +144,6 @@ export function inUse(secrets: SharedSecrets): VersionSecrets {
   }
 }
 
-type Near = (name: string, ref: SecretRef) => Secret
-
 /** A secret of this machine. */
 function nearSecret({ mode, environment, clock, fault }: SecretsOptions, name: string, ref: SecretRef): Secret {
   switch (ref.from) {
@@ -161,33 +161,6 @@ function environmentSecret(name: string, variable: string, value = ''): Secret {
   if (!isSecretText(value))
     throw new Error(`The environment variable ${variable} holds no secret for ${name}; put one there, or use file:.`)
   return { name, current: () => value, ageDays: () => undefined }
-}
-
-/** Vault's own credentials are secrets of this machine, and live like all others. */
-async function openVault({ section, clock, fault }: SecretsOptions, near: Near): Promise<VaultSecrets> {
-  const { vault } = section
-  if (!vault) throw new Error('secrets.vault does not say where Vault is.')
-  const { url, namespace, ca, renew, refreshSeconds, holdSeconds } = vault
-  const http = vaultHttp({ url, ...(namespace !== undefined && { namespace }), ...(ca !== undefined && { ca }) })
-  const session = vaultSession({ http, login: loginOf(vault, near), renew, clock })
-  return vaultSecrets({
-    session,
-    origin: http.origin,
-    refreshMs: refreshSeconds * 1_000,
-    holdMs: holdSeconds * 1_000,
-    clock,
-    random: Math.random,
-    fault,
-  })
-}
-
-function loginOf({ token, appRole }: VaultSection, near: Near): VaultLogin {
-  const at = 'secrets.vault'
-  if (token) return { kind: 'token', token: near(`${at}.token`, token) }
-  if (!appRole) throw new Error(`${at} needs either token or appRole.`)
-  const roleId = near(`${at}.appRole.roleId`, appRole.roleId)
-  const secretId = near(`${at}.appRole.secretId`, appRole.secretId)
-  return { kind: 'appRole', mount: appRole.mount, roleId, secretId }
 }
 
 /** The gateway's own credential by service. A service without one gets an empty one; a withdrawn one ends the call unsent. */

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { authority } from '../support/certificates.ts'
 import { cli } from '../support/cli.ts'
 import { openTestGateway, type TestGateway } from '../support/gateway.ts'
 import { until } from '../support/until.ts'
@@ -171,6 +172,41 @@ describe('secrets in Vault', () => {
     expect(told).toContain('it is sealed')
     const hidden = ['canary-vault', roleId, ...vault.given]
     expect(hidden.filter((word) => told.includes(word))).toEqual([])
+    await vault.close()
+    other.close()
+    rmSync(data, { recursive: true, force: true, maxRetries: 5 })
+  })
+
+  it('come from a Vault whose authorities are replaced while the gateway runs, on record as any certificate', async () => {
+    const data = mkdtempSync(join(tmpdir(), 'sluicegate-vaulted-'))
+    const [ours, others] = [authority('ours'), authority('others')]
+    const [vault, other] = [await fakeVault(ours.issue('127.0.0.1')), await recorder()]
+    await vault.put('secret/orders', { token: 'canary-vault-77aa' })
+    writeFileSync(join(data, 'token'), await vault.token('*'), { mode: 0o600 })
+    writeFileSync(join(data, 'ca.crt'), ours.cert)
+    const at = { url: vault.url, ca: 'ca.crt', token: 'file:token', refreshSeconds: 1, holdSeconds: 0 }
+    const gate = await openTestGateway({
+      data,
+      over: {
+        secrets: { provider: 'vault', vault: at },
+        services: {
+          orders: { token: 'vault:secret/orders#token', regions: { 'us-east': other.url, 'eu-west': other.url } },
+        },
+      },
+    })
+    const says = (line: string) => until(async () => (await gate.started.gateway.admin.metrics()).includes(line), line)
+    await says('sluicegate_certificates_total{certificate="secrets.vault",result="loaded"} 1')
+    expect((await gate.call('orders.export', days)).ended).toBe('ok')
+    writeFileSync(join(data, 'ca.crt'), 'nobody')
+    await says('sluicegate_certificates_total{certificate="secrets.vault",result="refused"} 1')
+    await says('sluicegate_secret_available{secret="services.orders.token"} 1')
+    writeFileSync(join(data, 'ca.crt'), others.cert)
+    await says('sluicegate_secret_available{secret="services.orders.token"} 0')
+    expect((await gate.call('orders.export', days)).ended).toBe('upstream_unavailable')
+    writeFileSync(join(data, 'ca.crt'), ours.cert)
+    await says('sluicegate_secret_available{secret="services.orders.token"} 1')
+    expect((await gate.call('orders.export', days)).ended).toBe('ok')
+    await gate.close()
     await vault.close()
     other.close()
     rmSync(data, { recursive: true, force: true, maxRetries: 5 })

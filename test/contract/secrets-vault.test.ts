@@ -3,10 +3,13 @@ import type { ServerResponse } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { vaultHttp } from '../../src/adapters/vault-http.ts'
+import { systemClock } from '../../src/adapters/clock-system.ts'
+import { tlsFiles, type CertificateEvent } from '../../src/adapters/tls-files.ts'
+import { vaultHttp, type VaultError } from '../../src/adapters/vault-http.ts'
 import type { Secret } from '../../src/ports/secret.ts'
 import { authority } from '../support/certificates.ts'
 import { fixedSecret } from '../support/secrets.ts'
+import { until } from '../support/until.ts'
 import { fakeVault } from '../support/vault.ts'
 import { byToken, secretsAt, vaultLaws } from '../support/vault-laws.ts'
 import { noRealVault, realVault, realVaultFound } from '../support/vault-real.ts'
@@ -220,6 +223,10 @@ describe('a Vault that misbehaves', () => {
   })
 })
 
+/** Authorities in a file, looked at all the time. */
+const trusting = (ca: string, told: (event: CertificateEvent) => void = () => undefined) =>
+  tlsFiles({ name: 'secrets.vault', files: { ca }, use: 'client', minVersion: '1.2', strictKey: false, clock: systemClock(), told, everyMs: 5 }) // prettier-ignore
+
 describe('a Vault behind TLS', () => {
   it('is trusted by the authority that is named, and by no other; its namespace goes along', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'sluicegate-vault-tls-'))
@@ -228,9 +235,11 @@ describe('a Vault behind TLS', () => {
     const vault = await fakeVault(ours.issue('127.0.0.1'))
     const token = await vault.token('*')
     const ask = async (ca?: string) => {
-      const http = vaultHttp({ url: vault.url, namespace: 'team/a', ...(ca !== undefined && { ca: join(folder, ca) }) })
+      const tls = ca === undefined ? undefined : await trusting(join(folder, ca))
+      const http = vaultHttp({ url: vault.url, namespace: 'team/a', ...(tls && { tls }) })
       const reply = await http({ method: 'GET', path: 'auth/token/lookup-self', token }).catch((error: Error) => error)
       await http.close()
+      tls?.close()
       return reply
     }
     expect(await ask('ours.crt')).toMatchObject({ data: { renewable: true } })
@@ -241,7 +250,38 @@ describe('a Vault behind TLS', () => {
         message: expect.stringMatching(/cannot be reached \(\w+\)/),
       })
     expect(vault.asked).toHaveLength(1)
-    expect(() => vaultHttp({ url: vault.url, ca: join(folder, 'none') })).toThrow('secrets.vault.ca, cannot be read')
+    await vault.close()
+    rmSync(folder, { recursive: true })
+  })
+
+  it('is judged by the authorities that are in the file now; what is none changes nothing', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'sluicegate-vault-tls-'))
+    const ca = join(folder, 'ca.crt')
+    const [ours, others] = [authority('ours'), authority('others')]
+    writeFileSync(ca, ours.cert)
+    const vault = await fakeVault(ours.issue('127.0.0.1'))
+    const told: string[] = []
+    const tls = await trusting(ca, (event) => void told.push(event.kind))
+    const http = vaultHttp({ url: vault.url, tls })
+    const token = await vault.token('*')
+    const ask = () =>
+      http({ method: 'GET', path: 'auth/token/lookup-self', token }).then(
+        () => 'answered',
+        (error: VaultError) => error.kind,
+      )
+    expect(await ask()).toBe('answered')
+    for (const [text, event, then] of [
+      ['no certificate at all', 'refused', 'answered'],
+      [others.cert, 'loaded', 'silent'],
+      [`${others.cert}${ours.cert}`, 'loaded', 'answered'],
+    ] as const) {
+      const before = told.length
+      writeFileSync(ca, text)
+      await until(() => told.length > before)
+      expect([told.at(-1), await ask()]).toEqual([event, then])
+    }
+    await http.close()
+    tls.close()
     await vault.close()
     rmSync(folder, { recursive: true })
   })

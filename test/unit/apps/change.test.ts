@@ -16,6 +16,7 @@ const optionsOf = (configDigest: string, policy: string, sinks: readonly unknown
     egress: {},
     sinks,
     services: { tls: {} },
+    secrets: { report: () => undefined },
   }) as unknown as GatewayOptions
 
 /** Two versions, and everything that may fail on the way from one to the other. */
