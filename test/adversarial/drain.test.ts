@@ -13,7 +13,7 @@ import { run } from '../support/child.ts'
 import { issue, issuerOf, recordsIn } from '../support/gateway.ts'
 import { killableGateways } from '../support/gateway-kills.ts'
 import { seeded } from '../support/log-mutator.ts'
-import { initialize, legacyCall, modernCall, type Message } from '../support/wire.ts'
+import { deniedCodeIn, initialize, legacyCall, modernCall, type Message } from '../support/wire.ts'
 
 /* P11. A stop is no failure: what was accepted is finished, answered, recorded and explained before the process ends. */
 
@@ -79,9 +79,9 @@ describe('a gateway that is told to stop', () => {
       }
 
       // Whoever waited has its answer, and was told that the connection is no use any more.
-      expect(held.filter(({ got, last }) => codeOf(got) !== undefined || got?.result === undefined || !last)).toEqual(
-        [],
-      )
+      expect(
+        held.filter(({ got, last }) => deniedCodeIn(got) !== undefined || got?.result === undefined || !last),
+      ).toEqual([])
 
       const records = await recordsIn(data)
       const endings = records.filter(isEnding)
@@ -90,9 +90,9 @@ describe('a gateway that is told to stop', () => {
       expect(answered.length).toBeGreaterThan(drains * 5)
       expect(endings.filter(({ traceId = '' }) => all.get(traceId)?.got === undefined)).toEqual([])
       const byTrace = new Map(endings.map((record) => [record.traceId, record]))
-      expect(answered.filter(({ traceId, got }) => codeOf(got) !== byTrace.get(traceId)?.decision?.reasonCode)).toEqual(
-        [],
-      )
+      expect(
+        answered.filter(({ traceId, got }) => deniedCodeIn(got) !== byTrace.get(traceId)?.decision?.reasonCode),
+      ).toEqual([])
       expect(records.filter(({ type }) => type === 'call.unknown')).toEqual([])
       expect(records.filter(({ type }) => type === 'stream.close')).toHaveLength(drains)
 
@@ -215,11 +215,6 @@ describe('a gateway whose client closes standard input', () => {
 const isEnding = ({ type }: EvidenceRecord) => type === 'call.decision' || type === 'call.outcome'
 const flag = (name: string, env = 'staging') => ({ name, env, rolloutPct: 5, idemKey: randomUUID() })
 const call = (tool: string, given: object): Made => ({ traceId: randomBytes(16).toString('hex'), tool, args: given })
-
-function codeOf(message: Message | undefined): string | undefined {
-  const said = message?.result?.structuredContent ?? message?.error?.data
-  return (said?.['denied'] as { readonly code?: string } | undefined)?.code
-}
 
 /** Agents that call until they are not served any more, each over a connection that it keeps. */
 function startLoad(mcp: string, made: Made[], random: () => number) {

@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { JsonObject } from '../../src/ports/json.ts'
 import { openTestGateway, type TestGateway } from '../support/gateway.ts'
-import { modernCall, rpc, type Answer } from '../support/wire.ts'
+import { deniedCodeIn, modernCall, rpc } from '../support/wire.ts'
 
 /* Nothing is answered before it is written down, nothing happens before it is written down, and what is written down says
  * nothing about anybody. */
@@ -123,7 +123,7 @@ describe('an answer', () => {
             .split('\n')
             .filter((line) => line[0] === '{')
             .slice(-1)
-    expect(codeOf(answer) ?? 'ok').toBe(ends)
+    expect(deniedCodeIn(answer.message) ?? 'ok').toBe(ends)
     const types = lines.map((line) => (JSON.parse(line.split('\t')[0] ?? '') as { type: string }).type)
     expect(types.filter((type) => type.startsWith('call.'))).toEqual(records)
   })
@@ -225,9 +225,4 @@ function read(file: string): string {
 
 function flag(env: string): JsonObject {
   return { name: 'checkout_v2', env, rolloutPct: 5, idemKey: randomUUID() }
-}
-
-function codeOf({ message }: Answer): string | undefined {
-  const said = message.result?.structuredContent ?? message.error?.data
-  return (said?.['denied'] as { code?: string } | undefined)?.code
 }

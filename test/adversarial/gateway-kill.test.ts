@@ -11,7 +11,7 @@ import { flagService, killableConfiguration, type FlagService } from '../support
 import { issue, issuerOf, recordsIn } from '../support/gateway.ts'
 import { killableGateways } from '../support/gateway-kills.ts'
 import { seeded } from '../support/log-mutator.ts'
-import { modernCall, type Message } from '../support/wire.ts'
+import { deniedCodeIn, modernCall, type Message } from '../support/wire.ts'
 
 const kills = Number(process.env['SLUICEGATE_KILLS'] ?? 50)
 const seed = Number(process.env['SLUICEGATE_SEED'] ?? Date.now() % 1_000_000)
@@ -72,7 +72,9 @@ it(
     const endings = new Map(records.filter(isEnding).map((record) => [record.traceId, record]))
     expect(answered.length).toBeGreaterThanOrEqual(kills)
     expect(answered.filter(({ traceId }) => !endings.has(traceId))).toEqual([])
-    expect(answered.filter((call) => codeOf(call.got) !== endings.get(call.traceId)?.decision?.reasonCode)).toEqual([])
+    expect(
+      answered.filter((call) => deniedCodeIn(call.got) !== endings.get(call.traceId)?.decision?.reasonCode),
+    ).toEqual([])
 
     const of = (...types: string[]) => records.filter(({ type }) => types.includes(type))
     const ended = of('call.outcome', 'call.unknown').filter(
@@ -85,8 +87,8 @@ it(
     for (const { got, args } of cut) {
       const before = done.get(args.name ?? '') ?? 0
       const kept = got?.result?.content?.[0]?.text?.startsWith('OK (idempotent)') === true
-      if (codeOf(got) === undefined) expect(before).toBe(kept ? 1 : 0)
-      else expect(codeOf(got)).toBe('outcome_unknown')
+      if (deniedCodeIn(got) === undefined) expect(before).toBe(kept ? 1 : 0)
+      else expect(deniedCodeIn(got)).toBe('outcome_unknown')
     }
     expect([...services.effects.values()].filter((times) => times !== 1)).toEqual([])
 
@@ -112,7 +114,7 @@ it('a write that was cut off while the service worked on it answers outcome_unkn
   const mcp = await second.open()
   for (let attempt = 0; attempt < 2; attempt++) {
     const got = await send(mcp, { ...held, traceId: randomBytes(16).toString('hex') })
-    expect(codeOf(got)).toBe('outcome_unknown')
+    expect(deniedCodeIn(got)).toBe('outcome_unknown')
   }
   const fresh = await send(mcp, {
     ...held,
@@ -120,7 +122,7 @@ it('a write that was cut off while the service worked on it answers outcome_unkn
     args: flag(held.args.name?.replace('held', 'free') ?? ''),
   })
   await second.kill()
-  expect(codeOf(fresh)).toBeUndefined()
+  expect(deniedCodeIn(fresh)).toBeUndefined()
   expect(services.effects.get(held.args.name ?? '')).toBe(1)
   const unknown = (await recordsIn(data)).filter(
     ({ type, traceId }) => type === 'call.unknown' && traceId === held.traceId,
@@ -130,11 +132,6 @@ it('a write that was cut off while the service worked on it answers outcome_unkn
 
 const requests = (records: readonly EvidenceRecord[]) => records.map(({ req = '' }) => req).toSorted()
 const isEnding = ({ type }: EvidenceRecord) => type === 'call.decision' || type === 'call.outcome'
-
-function codeOf(message: Message | undefined): string | undefined {
-  const said = message?.result?.structuredContent ?? message?.error?.data
-  return (said?.['denied'] as { code?: string } | undefined)?.code
-}
 
 const flag = (name: string) => ({ name, env: 'dev', rolloutPct: 5, idemKey: randomUUID() })
 

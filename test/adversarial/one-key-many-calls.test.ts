@@ -9,7 +9,7 @@ import { flagService, killableConfiguration } from '../support/flag-service.ts'
 import { killableGateways } from '../support/gateway-kills.ts'
 import { issue, issuerOf, openTestGateway, type Seen, type TestGateway } from '../support/gateway.ts'
 import { seeded } from '../support/log-mutator.ts'
-import { modernCall, rpc, type Answer } from '../support/wire.ts'
+import { deniedCodeIn, modernCall, rpc } from '../support/wire.ts'
 
 const data = mkdtempSync(join(tmpdir(), 'sluicegate-idem-'))
 const tireless = {
@@ -152,7 +152,7 @@ describe('One idempotency key, with kills between, changes the world at most onc
         const answer = await rpc(mcp, issue(issuer, { tenant }), body, headers).catch(() => undefined)
         if (!answer) return
         answered += 1
-        const code = `${tenant} ${rolloutPct} ${codeIn(answer)}`
+        const code = `${tenant} ${rolloutPct} ${deniedCodeIn(answer.message) ?? 'ok'}`
         codes.set(code, (codes.get(code) ?? 0) + 1)
       })
       if (round < kills) {
@@ -177,8 +177,3 @@ describe('One idempotency key, with kills between, changes the world at most onc
 })
 
 const kills = 4
-
-function codeIn({ message }: Answer): string {
-  const said = message.result?.structuredContent ?? message.error?.data
-  return (said?.['denied'] as { code?: string } | undefined)?.code ?? 'ok'
-}

@@ -10,7 +10,7 @@ import { run } from '../support/child.ts'
 import { issue, issuerOf, openTestGateway, recordsIn, type TestGateway } from '../support/gateway.ts'
 import { seeded } from '../support/log-mutator.ts'
 import { until } from '../support/until.ts'
-import { initialize, modernCall, rpc, type Message } from '../support/wire.ts'
+import { deniedCodeIn, initialize, modernCall, rpc } from '../support/wire.ts'
 
 /* P13. Two configurations that disagree on every call: one in what policy says of it, one in the rights of who makes it. */
 
@@ -101,12 +101,7 @@ async function make(tool: Tool): Promise<Made> {
   const meta = { traceparent: `00-${traceId}-00f067aa0ba902b7-01` }
   const { body, headers } = modernCall(tool, arguments_(tool), meta)
   const { message } = await rpc(gate.mcp, token, body, headers)
-  return { traceId, tool, code: codeOf(message) }
-}
-
-function codeOf({ result, error }: Message): string | undefined {
-  const said = (result?.structuredContent ?? error?.data)?.['denied'] as { readonly code?: string } | undefined
-  return said?.code
+  return { traceId, tool, code: deniedCodeIn(message) }
 }
 
 describe('while its configuration changes under load', () => {

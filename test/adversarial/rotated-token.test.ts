@@ -6,7 +6,7 @@ import { setTimeout as after } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { run, type Run } from '../support/child.ts'
 import { issue, issuerOf, recordsIn, type Caller } from '../support/gateway.ts'
-import { initialize, legacyCall, type Message } from '../support/wire.ts'
+import { deniedCodeIn, initialize, legacyCall, type Message } from '../support/wire.ts'
 
 /* A stdio connection outlives its token. Whoever can write the token file may renew it; nobody becomes somebody else by it. */
 
@@ -40,8 +40,7 @@ const reply = async (id: unknown): Promise<Message> =>
 async function write(env: string): Promise<string | undefined> {
   const id = randomUUID()
   say(legacyCall('flag.set', { name: 'rotated', env, rolloutPct: 5, idemKey: randomUUID() }, id))
-  const { result, error } = await reply(id)
-  return ((result?.structuredContent ?? error?.data)?.['denied'] as { readonly code?: string } | undefined)?.code
+  return deniedCodeIn(await reply(id))
 }
 
 async function tools(): Promise<readonly string[]> {

@@ -4,7 +4,7 @@ import { randomUUID } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import { connect, refusal } from '../support/clients.ts'
 import { openTestGateway, type Caller, type TestGateway } from '../support/gateway.ts'
-import { initialize, legacyCall, modern, modernCall, rpc, send, type Answer } from '../support/wire.ts'
+import { deniedCodeIn, initialize, legacyCall, modern, modernCall, rpc, send, type Answer } from '../support/wire.ts'
 
 /* One bearer token in several hands, over HTTP: whose it is, and what the others get. */
 
@@ -15,8 +15,7 @@ const auth = {
 const open = (replay?: 'bound' | 'strict') =>
   openTestGateway({ over: { auth: { ...auth, ...(replay && { replay }) } } })
 
-const codeOf = ({ message }: Answer) => (message.error?.data?.['denied'] as { code?: string } | undefined)?.code
-const seen = (answer: Answer) => [answer.status, codeOf(answer)]
+const seen = (answer: Answer) => [answer.status, deniedCodeIn(answer.message)]
 const read = { from: '2025-08-01', to: '2025-08-01' }
 const flag = () => ({ name: 'checkout', env: 'staging', rolloutPct: 5, idemKey: randomUUID() })
 

@@ -7,7 +7,17 @@ import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { run, type Run } from '../support/child.ts'
 import { openTestGateway, recordsIn, type TestGateway } from '../support/gateway.ts'
-import { initialize, legacyCall, modern, modernCall, rpc, send, type Answer, type Message } from '../support/wire.ts'
+import {
+  deniedCodeIn,
+  initialize,
+  legacyCall,
+  modern,
+  modernCall,
+  rpc,
+  send,
+  type Answer,
+  type Message,
+} from '../support/wire.ts'
 
 let gate: TestGateway
 beforeAll(async () => {
@@ -26,8 +36,7 @@ function call(name: string, args: object, token = gate.token()): Promise<Answer>
   return rpc(gate.mcp, token, body, headers)
 }
 
-const codeOf = ({ message }: Answer): unknown =>
-  ((message.result?.structuredContent ?? message.error?.data)?.['denied'] as { code?: string } | undefined)?.code
+const codeOf = ({ message }: Answer) => deniedCodeIn(message)
 
 describe('MCP over HTTP, 2026-07-28', () => {
   it('answers a call without any session', async () => {

@@ -33,7 +33,6 @@ const desk = await grantDesk({
   fault: () => undefined,
 })
 let passed = false
-process.send?.('ready')
 
 function done(id: string): void {
   appendFileSync(effects, `${id}\n`)

@@ -109,6 +109,12 @@ export const initialize = {
   params: { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'raw', version: '1' } },
 }
 
+/** The code an answer was refused with; undefined for one that was not. */
+export function deniedCodeIn(message: Message | undefined): string | undefined {
+  const said = message?.result?.structuredContent ?? message?.error?.data
+  return (said?.['denied'] as { readonly code?: string } | undefined)?.code
+}
+
 function messageIn(text: string): Message {
   const data = text.startsWith('{') ? text : (/^data: (\{.*)$/m.exec(text)?.[1] ?? '{}')
   return JSON.parse(data) as Message
