@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Appended } from './append.ts'
 import type { Audit } from './audit.ts'
+import { benchBeside } from './beside.ts'
 import { runChild } from './child.ts'
 import type { Detected } from './detect.ts'
 import { benchHttp, governedMode, type ModeResult } from './http.ts'
@@ -76,13 +77,15 @@ async function run({ plan, profileDirectory }: Asked, home: string, memory: stri
   const checkpoint = await append(home, 'checkpoint', plan.appendMs)
   say('detector')
   const detector = await runChild<Detected>('detect.ts', [String(plan.detectorMs)])
+  const beside = await benchBeside({ plan, directory: join(home, 'beside'), say })
   say('looking for every call in the evidence')
   const audit = await auditOf(join(home, 'http'), governed.answered)
   const stdioAudits = await Promise.all(stdio.map(auditOfStdio))
   const evidence = { recordCheckpoint, checkpoint }
-  const results: Results = { machine, http, denied: audit.denied, stdio, evidence, audit, detector }
+  const results: Results = { machine, http, denied: audit.denied, stdio, evidence, audit, detector, beside }
   const problems = [
     ...[...http, ...stdio].flatMap(wrongAnswers),
+    ...beside.flatMap(({ problem }) => problem ?? []),
     ...[audit, ...stdioAudits.flat(), recordCheckpoint, checkpoint].flatMap(({ problem }) => problem ?? []),
     ...miscounted(audit, governed),
   ]

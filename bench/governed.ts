@@ -9,12 +9,18 @@ import { openGateway, type Gateway } from '../src/apps/gateway.ts'
 import type { GatewayOptions } from '../src/apps/options.ts'
 import { loadConfig } from '../src/config/load.ts'
 import { developmentIssuer } from '../src/identity/issuer.ts'
+import type { Tool } from '../src/ports/tool.ts'
 import { defineTool } from '../src/tools/define.ts'
 import { argsSchema, lookUp, resultSchema, toolName, type LookupArgs } from './lookup.ts'
 import { policyText } from './policy.ts'
 
 /** Who makes all the calls. */
 export const caller = { sub: 'agent:bench', tenant: 'acme' } as const
+
+interface Who {
+  readonly sub: string
+  readonly tenant: string
+}
 
 const scope = 'orders.lookup'
 
@@ -45,15 +51,22 @@ export interface Governed {
 export async function openGoverned(directory: string): Promise<Governed> {
   mkdirSync(directory, { recursive: true, mode: 0o700 })
   writeFileSync(join(directory, 'policy.yaml'), policyText())
-  writeFileSync(join(directory, 'sluicegate.yaml'), configText())
-  const data = dataIn(directory)
-  const options = await gatewayOptions(loadConfig(join(directory, 'sluicegate.yaml')), {
-    data,
+  const options = await optionsFrom(directory, configText(), [tool])
+  const token = await tokenFor(options, caller, [scope])
+  return { gateway: await openGateway(options), options, token }
+}
+
+/** Options from a configuration file, which is written into `directory` first. */
+export async function optionsFrom(directory: string, config: string, tools: readonly Tool[] = []) {
+  mkdirSync(directory, { recursive: true, mode: 0o700 })
+  const file = join(directory, 'sluicegate.yaml')
+  writeFileSync(file, config)
+  return gatewayOptions(loadConfig(file), {
+    data: dataIn(directory),
     environment: {},
     report: (line) => appendFileSync(join(directory, 'report.jsonl'), `${JSON.stringify(line)}\n`),
-    tools: [tool],
+    tools,
   })
-  return { gateway: await openGateway(options), options, token: await tokenFor(data, options) }
 }
 
 /** The data directory of a gateway that was opened in `directory`. */
@@ -72,8 +85,10 @@ function configText(): string {
   })
 }
 
-async function tokenFor(data: string, { identity: { audience } }: GatewayOptions): Promise<string> {
+/** A token that lives as long as any may. */
+export async function tokenFor(options: GatewayOptions, who: Who, scopes: readonly string[]): Promise<string> {
+  const { data, identity } = options
   const key = await openIssuerKey(nodeFiles(), data)
-  const issuer = developmentIssuer({ key, clock: systemClock(), mode: 'development', audience })
-  return issuer.issue({ ...caller, scopes: [scope], ttlSec: 600 })
+  const issuer = developmentIssuer({ key, clock: systemClock(), mode: 'development', audience: identity.audience })
+  return issuer.issue({ ...who, scopes, ttlSec: 600 })
 }

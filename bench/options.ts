@@ -14,6 +14,8 @@ export interface Plan {
   readonly stdioMs: number
   readonly appendMs: number
   readonly detectorMs: number
+  readonly besideRounds: number
+  readonly besideMs: number
 }
 
 export interface Asked {
@@ -35,6 +37,8 @@ const full: Plan = {
   stdioMs: 1_000,
   appendMs: 2_000,
   detectorMs: 3_000,
+  besideRounds: 5,
+  besideMs: 1_500,
 }
 
 const quick: Plan = {
@@ -47,6 +51,8 @@ const quick: Plan = {
   stdioMs: 300,
   appendMs: 600,
   detectorMs: 500,
+  besideRounds: 2,
+  besideMs: 400,
 }
 
 /** Reads the command line. Throws, with a sentence, for an option that does not exist. */

@@ -1,5 +1,6 @@
 import type { Appended } from './append.ts'
 import type { Audit } from './audit.ts'
+import type { Beside } from './beside.ts'
 import type { Detected } from './detect.ts'
 import { governedMode, type ModeResult } from './http.ts'
 import type { StdioResult } from './stdio.ts'
@@ -15,6 +16,7 @@ export interface Results {
   readonly evidence: { readonly recordCheckpoint: Appended; readonly checkpoint: Appended }
   readonly audit: Audit
   readonly detector: Detected
+  readonly beside: readonly Beside[]
 }
 
 /** The one object of `--json`. */
@@ -74,6 +76,10 @@ export function reportText(results: Results): string {
     `| verify, quick | ${verifyPerS.quick} |`,
     `| detector events | ${detectorPerS} |`,
     '',
+    '| an honest call beside | p99 ms alone | p99 ms beside it | ratio | refused of its own calls |',
+    '|---|---|---|---|---|',
+    ...results.beside.map(besideRow),
+    '',
     `${results.audit.records} records of the governed run verify; every answered call is among them, ${results.denied} as denied.`,
     '',
   ].join('\n')
@@ -85,6 +91,11 @@ function httpRow(mode: ModeResult, stock: ModeResult): string {
   const one = `${mode.p50Ms1.toFixed(3)} (${(mode.p50Ms1 / stock.p50Ms1).toFixed(2)}×)`
   const cells = [mode.mode, mode.perS32.toFixed(0), ratio, many, mode.cpuUs.toFixed(0), one, mode.rssMb.toFixed(0)]
   return `| ${cells.join(' | ')} |`
+}
+
+function besideRow({ what, aloneMs, besideMs, refused }: Beside): string {
+  const ratio = `${(besideMs / aloneMs).toFixed(2)}×`
+  return `| ${[what, aloneMs.toFixed(2), besideMs.toFixed(2), ratio, refused].join(' | ')} |`
 }
 
 function stdioRow({ mode, p50Ms }: StdioResult, stock: StdioResult | undefined): string {

@@ -11,9 +11,14 @@ const modernMeta = JSON.stringify({
 
 /** The message of the n-th call, whose id is n. */
 export function callText(era: Era, ordinal: number): string {
+  return textOf(era, ordinal, toolName, argsOf(ordinal))
+}
+
+/** The message of a call of any tool. */
+export function textOf(era: Era, id: number, tool: string, args: object): string {
   const meta = era === 'modern' ? `,"_meta":${modernMeta}` : ''
-  const params = `{"name":"${toolName}","arguments":${JSON.stringify(argsOf(ordinal))}${meta}}`
-  return `{"jsonrpc":"2.0","id":${ordinal},"method":"tools/call","params":${params}}`
+  const params = `{"name":"${tool}","arguments":${JSON.stringify(args)}${meta}}`
+  return `{"jsonrpc":"2.0","id":${id},"method":"tools/call","params":${params}}`
 }
 
 export const initializeText = JSON.stringify({
@@ -28,8 +33,8 @@ export const initializedText = JSON.stringify({ jsonrpc: '2.0', method: 'notific
 const always = { 'content-type': 'application/json', accept: 'application/json, text/event-stream' }
 
 /** The headers of a call. */
-export function headersOf(era: Era): Readonly<Record<string, string>> {
+export function headersOf(era: Era, tool = toolName): Readonly<Record<string, string>> {
   return era === 'modern'
-    ? { ...always, 'mcp-protocol-version': '2026-07-28', 'mcp-method': 'tools/call', 'mcp-name': toolName }
+    ? { ...always, 'mcp-protocol-version': '2026-07-28', 'mcp-method': 'tools/call', 'mcp-name': tool }
     : { ...always, 'mcp-protocol-version': '2025-11-25' }
 }
