@@ -23,17 +23,21 @@ async function killedOnce(directory: string, afterMs: number): Promise<void> {
 }
 
 describe('Killed at any moment, an approval lets no call pass twice', () => {
-  it(`holds over ${kills} SIGKILLs (seed ${seed})`, async () => {
-    const directory = mkdtempSync(join(tmpdir(), 'sluicegate-approval-kill-'))
-    const next = seeded(seed)
-    try {
-      for (let n = 0; n < kills; n += 1) await killedOnce(directory, 20 + next() * 180)
-      const effects = join(directory, 'effects')
-      const used = existsSync(effects) ? readFileSync(effects, 'utf8').trim().split('\n') : []
-      expect(used.length).toBeGreaterThanOrEqual(kills)
-      expect(used.filter((id, at) => used.indexOf(id) !== at)).toEqual([])
-    } finally {
-      rmSync(directory, { recursive: true, force: true, maxRetries: 3 })
-    }
-  }, 60_000 + kills * 20_000)
+  it(
+    `holds over ${kills} SIGKILLs (seed ${seed})`,
+    async () => {
+      const directory = mkdtempSync(join(tmpdir(), 'sluicegate-approval-kill-'))
+      const next = seeded(seed)
+      try {
+        for (let n = 0; n < kills; n += 1) await killedOnce(directory, 20 + next() * 180)
+        const effects = join(directory, 'effects')
+        const used = existsSync(effects) ? readFileSync(effects, 'utf8').trim().split('\n') : []
+        expect(used.length).toBeGreaterThanOrEqual(kills)
+        expect(used.filter((id, at) => used.indexOf(id) !== at)).toEqual([])
+      } finally {
+        rmSync(directory, { recursive: true, force: true, maxRetries: 3 })
+      }
+    },
+    60_000 + kills * 20_000,
+  )
 })
