@@ -16,7 +16,7 @@ interface Asking extends Partial<Pick<VaultSecretsOptions, 'holdMs' | 'refreshMs
 }
 
 /** Secrets from a Vault, with a clock that moves when told and rounds that run when asked for. */
-export function secretsAt(url: string, login: VaultLogin, { renew = true, timeoutMs = 2_000, ...more }: Asking = {}) {
+export function secretsAt(url: string, login: VaultLogin, { renew = true, timeoutMs = 5_000, ...more }: Asking = {}) {
   const clock = testClock(Date.now())
   const faults: string[] = []
   const http = vaultHttp({ url, timeoutMs })
