@@ -4,7 +4,6 @@ import { parseCLI, startVitest } from 'vitest/node'
 
 /** Suites that need a component this version does not start. */
 const absent: Readonly<Record<string, string>> = {
-  kafka: 'this version follows the evidence log in files',
   redis: 'this version keeps its state in sqlite',
   stack: 'this version starts no collector; `docker compose up` does',
   cluster: 'this version runs one gateway',

@@ -8,6 +8,8 @@ const read = (name: string) => readFileSync(path.join(root, name), 'utf8')
 const manifest = JSON.parse(read('package.json')) as {
   readonly dependencies: Readonly<Record<string, string>>
   readonly devDependencies: Readonly<Record<string, string>>
+  readonly peerDependencies: Readonly<Record<string, string>>
+  readonly peerDependenciesMeta: Readonly<Record<string, { readonly optional?: boolean }>>
   readonly allowScripts: Readonly<Record<string, boolean>>
 }
 const lock = JSON.parse(read('package-lock.json')) as {
@@ -36,11 +38,12 @@ const nameOf = (place: string) => place.split('node_modules/').at(-1) ?? ''
 describe('the dependencies', () => {
   it('are all in docs/dependencies.md with their version, and no others', () => {
     expect(versionsIn('At run time')).toEqual(manifest.dependencies)
-    expect(versionsIn('For development')).toEqual(manifest.devDependencies)
+    expect(versionsIn('Beside it')).toEqual(manifest.peerDependencies)
+    expect({ ...versionsIn('For development'), ...manifest.peerDependencies }).toEqual(manifest.devDependencies)
   })
 
   it('have a reason each', () => {
-    const rows = [...documented('At run time'), ...documented('For development')]
+    const rows = ['At run time', 'Beside it', 'For development'].flatMap(documented)
     expect(rows.filter(([, , why]) => why.trim().length < 5)).toEqual([])
   })
 
@@ -52,6 +55,11 @@ describe('the dependencies', () => {
 
   it('are at most fifteen at run time', () => {
     expect(Object.keys(manifest.dependencies).length).toBeLessThanOrEqual(15)
+  })
+
+  it('force no driver on anybody who does not configure it', () => {
+    const optional = Object.entries(manifest.peerDependenciesMeta).filter(([, { optional: is }]) => is === true)
+    expect(optional.map(([name]) => name)).toEqual(Object.keys(manifest.peerDependencies))
   })
 
   it('run no install script that is not allowed by name', () => {

@@ -10,6 +10,7 @@ import type { Secret } from '../ports/secret.ts'
 import type { TicketRegister } from '../ports/tickets.ts'
 import { ConfigError } from './config-error.ts'
 import { once } from './kept.ts'
+import { openBus } from './open-bus.ts'
 import type { GatewayOptions } from './options.ts'
 import { credentials, type Secrets } from './secrets.ts'
 import { tlsOfServices } from './service-tls.ts'
@@ -52,6 +53,15 @@ const noTickets: TicketRegister = {
   find: async () => undefined,
   approvedFor: async () => [],
   problem: () => undefined,
+}
+
+/** How to open the bus that evidence is carried to; nothing where it stays in its files. */
+export function busOf(
+  { bus, evidence: { gateway } }: Config,
+  secrets: Secrets,
+  { report }: Surroundings,
+): Pick<GatewayOptions, 'openBus'> {
+  return bus.kind === 'file' ? {} : { openBus: () => openBus({ section: bus, gateway, secrets, report }) }
 }
 
 /** What becomes of spans. Rejects when a secret cannot be read. */

@@ -6,7 +6,7 @@ import { catalog, toolNames } from '../tools/catalog.ts'
 import { egressLists, spelled } from '../tools/egress-lists.ts'
 import { ConfigError } from './config-error.ts'
 import { issuersOf, replayOf, localOf } from './configured-identity.ts'
-import { servicesOf, ticketsOf, telemetryOf, sinkOf } from './configured-places.ts'
+import { busOf, servicesOf, ticketsOf, telemetryOf, sinkOf } from './configured-places.ts'
 import { policyOf, detectionsOf, listsOf, baselineOf } from './configured-rules.ts'
 import { elevationsOf, refuseUnknown, refuseKeyless, toolsOf, objectivesOf, aliasesFor } from './configured-tools.ts'
 import { exposedSecrets } from './exposure.ts'
@@ -73,6 +73,7 @@ async function resolved(loaded: LoadedConfig, around: Surroundings): Promise<Gat
     ...(rollouts && { rollouts }),
     detector: { rules, lists, stages: config.detector.stages, ...(await baselineOf(config, around)) },
     sinks: await Promise.all(config.alerts.sinks.map((sink, index) => sinkOf(sink, `alerts.sinks.${index}`, secrets))),
+    ...busOf(config, secrets, around),
     telemetry: await telemetryOf(config, secrets),
     ...(config.admin.token && { adminToken: await secrets.open('admin.token', config.admin.token) }),
     secrets,

@@ -1,9 +1,11 @@
 import { createHmac } from 'node:crypto'
 import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 import { awakeClock } from '../adapters/clock-awake.ts'
 import { systemClock } from '../adapters/clock-system.ts'
 import { fileCommandLog } from '../adapters/command-log-file.ts'
 import { openEvidenceLog, type FileEvidenceLog } from '../adapters/evidence-log-file.ts'
+import { fileOutbox } from '../adapters/evidence-outbox-file.ts'
 import { openKeys, type Keys } from '../adapters/keys-file.ts'
 import type { OutgoingGate } from '../adapters/outgoing-gate.ts'
 import { serviceClient, type ServiceClient } from '../adapters/service-http.ts'
@@ -32,6 +34,8 @@ import type { RolloutGuard } from './rollout-guard.ts'
 import { breakerLevels, queueLengths, realSleep, serviceGate } from './service-gate.ts'
 import { secretAges } from './secret-ages.ts'
 import { closeServiceTls, reportTls } from './service-tls.ts'
+import type { ConfiguredBus } from './open-bus.ts'
+import { shipping, type Shipping } from './shipping.ts'
 import { switchboard, type Switchboard } from './switchboard.ts'
 import { transport, type Transport } from './transport.ts'
 
@@ -48,6 +52,8 @@ export interface Gateway {
   readonly transport: Transport
   /** Other options, while it runs. */
   readonly changes: Changes
+  /** Evidence on its way to the bus; absent when it stays in its files. */
+  readonly carried?: Shipping
   /** Writes an entry of the gateway's own, such as an export, and resolves when it is durable. */
   readonly append: (entry: EvidenceEntry) => Promise<Receipt>
   /** Writes out pending spans. */
@@ -70,9 +76,11 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   const keys = await openKeys(join(options.data, 'keys'), clock, options.deployment)
   const meters = keep(openMeters())
   const seen = keep(openObserver({ options, clock, keys, meters }))
+  const carried = options.openBus && keep(carrying(await options.openBus(), { options, clock, meters }))
   const opened = keep(await openLog(options, keys, clock))
   for (const problem of opened.recovery.problems) options.report({ level: 'error', evidence: JSON.stringify(problem) })
   const log = measured(opened, meters, clock.monoNs)
+  carried?.begin(opened)
   const state = keep(options.state === 'memory' ? memoryState() : sqliteState({ file: join(options.data, 'state.db') }))
   const commands = keep(await fileCommandLog({ directory: join(options.data, 'control'), trusted: keys.commandKeys }))
   const switches = keep(
@@ -124,6 +132,7 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
     queues: () => queueLengths([gate, ...guard.gates]),
     rollouts: () => countsBy(guard.watches().map(({ rollingBack }) => (rollingBack ? 'rolling back' : 'watched'))),
     objectives: () => service.options().objectives,
+    ...(carried && { busLagS: () => carried.state().lagMs / 1e3 }),
   })
   guard.resume()
   const secrets = () => service.options().secrets
@@ -137,7 +146,7 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   const open = held.move()
   return {
     service,
-    admin: adminService({ ...shared, options: live, detector: watching, grants }),
+    admin: adminService({ ...shared, options: live, detector: watching, grants, ...(carried && { carried }) }),
     keys,
     detector: watching,
     switches,
@@ -145,6 +154,7 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
     rollouts: guard,
     transport: certificates,
     changes: changes({ ...shared, service, transport: certificates, detector: watching, report: options.report }),
+    ...(carried && { carried }),
     append: (entry) => log.append(entry),
     flush: () => seen.flush(),
     close: () => open.disposeAsync(),
@@ -168,6 +178,19 @@ type LiveOptions = Pick<GatewayOptions, 'detector' | 'sinks' | 'tickets' | 'iden
 function openServices({ services }: GatewayOptions, gate: OutgoingGate, { nowMs }: Clock): ServiceClient {
   return serviceClient({ ...services, services: services.urls, gate, random: Math.random, nowMs, sleep: realSleep })
 }
+
+function carrying(
+  { bus, topics }: ConfiguredBus,
+  { options, clock, meters }: { readonly options: GatewayOptions; readonly clock: Clock; readonly meters: Meters },
+): Shipping {
+  const { data: directory, gateway, report } = options
+  const outbox = fileOutbox({ directory, gateway })
+  return shipping({ outbox, bus, topics, nowMs: clock.nowMs, sleep, report, sent: meters.carried })
+}
+
+/** Ends early, and quietly, when it is aborted. */
+const sleep = (ms: number, signal: AbortSignal): Promise<void> =>
+  setTimeout(ms, undefined, { signal }).catch(() => undefined)
 
 function openLog(options: GatewayOptions, keys: Keys, clock: Clock): Promise<FileEvidenceLog> {
   const { data: directory, gateway, deployment, signing } = options

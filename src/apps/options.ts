@@ -18,6 +18,7 @@ import type { Catalog } from '../tools/catalog.ts'
 import type { EgressLists } from '../tools/egress.ts'
 import type { Signing } from '../evidence/genesis.ts'
 import type { ObserverOptions } from '../telemetry/observe.ts'
+import type { ConfiguredBus } from './open-bus.ts'
 import type { Secrets } from './secrets.ts'
 import type { ReportedTls } from './reported-tls.ts'
 
@@ -83,6 +84,8 @@ export interface GatewayOptions {
     readonly baseline?: JsonObject
   }
   readonly sinks: readonly AlertSink[]
+  /** Opens the bus that evidence is carried to; absent when it stays in its files. */
+  readonly openBus?: () => Promise<ConfiguredBus>
   readonly telemetry: Pick<ObserverOptions, 'otlp' | 'exporter' | 'traceTrust' | 'spanNaming' | 'environment'> & {
     /** Keep a copy of every span in the data directory, so that bundles can hold them. */
     readonly spansFile: boolean

@@ -2,9 +2,10 @@ import type { EvidenceLog } from '../ports/evidence-log.ts'
 import type { IssuerKeys } from '../ports/issuer-keys.ts'
 import type { TicketRegister } from '../ports/tickets.ts'
 import type { EmbeddedDetector } from './detector.ts'
+import type { Shipping, ShippingState } from './shipping.ts'
 
 /** What a gateway that runs cannot be without, or should not be without for long. */
-type Part = 'evidence' | 'issuer_keys' | 'detector' | 'tickets'
+type Part = 'evidence' | 'bus' | 'issuer_keys' | 'detector' | 'tickets'
 
 /** How a part is. `warn`: the gateway serves on, and somebody should look; `unfit`: it cannot do its work. */
 export interface Condition {
@@ -17,16 +18,19 @@ export interface Condition {
 export interface Watched {
   readonly log: Pick<EvidenceLog, 'problem'>
   readonly detector: Pick<EmbeddedDetector, 'problem'>
+  /** Absent when evidence stays in its files. */
+  readonly carried?: Pick<Shipping, 'state'>
   readonly tickets: Pick<TicketRegister, 'problem'>
   readonly issuers: readonly { readonly keys: Pick<IssuerKeys, 'trouble'> }[]
 }
 
 /** Each part, as it is now. */
-export function conditions({ log, detector, tickets, issuers }: Watched): readonly Condition[] {
+export function conditions({ log, detector, carried, tickets, issuers }: Watched): readonly Condition[] {
   return [
     log.problem() === undefined
       ? fine('evidence')
       : unfit('evidence', 'No evidence can be written: calls are refused.'),
+    ...(carried ? [busCondition(carried.state())] : []),
     issuerKeysCondition(issuers),
     detector.problem() === undefined
       ? fine('detector')
@@ -35,6 +39,19 @@ export function conditions({ log, detector, tickets, issuers }: Watched): readon
       ? fine('tickets')
       : warn('tickets', 'The ticket register could not be read when last asked: no ticket counts until it can.'),
   ]
+}
+
+/** Longest that evidence may be on its way before somebody should look, ms. */
+const lagMaxMs = 60_000
+
+/** Evidence that waits for the bus is in its files: nothing is lost, and nobody else sees it yet. */
+function busCondition({ lagMs }: ShippingState): Condition {
+  return lagMs > lagMaxMs
+    ? warn(
+        'bus',
+        'Evidence has waited for the bus for more than a minute: it is safe here, and others do not see it yet.',
+      )
+    : fine('bus')
 }
 
 /** As long as one issuer has keys in force there are calls to serve. */

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { Limits } from '../identity/directory.ts'
 import { authSection, principalsSection, type AuthSection, type PrincipalSource } from './auth-section.ts'
+import { busSection, type BusSection } from './bus-section.ts'
 import {
   destination,
   name,
@@ -71,7 +72,7 @@ export interface Config {
   /** A register in a file, or one behind HTTP with the gateway's credential there. */
   readonly tickets: { readonly file?: string; readonly url?: string; readonly token?: SecretRef }
   readonly evidence: EvidenceSection
-  readonly bus: { readonly kind: 'file' }
+  readonly bus: BusSection
   readonly state: { readonly kind: 'sqlite' }
   readonly detector: DetectorSection
   readonly alerts: { readonly sinks: readonly SinkSection[] }
@@ -137,9 +138,7 @@ export function configSchema(place: Place): z.ZodType<Config> {
       .prefault({}),
     evidence: evidenceSection,
     notary: notServed('keep a checkpoint elsewhere and pass it to `evidence verify --anchor`.').exactOptional(),
-    bus: z
-      .strictObject({ kind: oneOf(['file'], { kafka: 'the detector follows the file log.' }).default('file') })
-      .prefault({}),
+    bus: busSection(place).prefault({ kind: 'file' }),
     state: z
       .strictObject({
         kind: oneOf(['sqlite'], {

@@ -22,6 +22,8 @@ interface Gauges {
   readonly objectives?: () => Objectives
   /** Parts a gateway needs: 0 in order, 1 a warning, 2 keeps it from being ready. */
   readonly readiness?: () => Readonly<Record<string, number>>
+  /** Seconds the bus is behind. */
+  readonly busLagS?: () => number
   /** Seconds each consumer of evidence is behind. */
   readonly lagS?: () => Readonly<Record<string, number>>
 }
@@ -35,6 +37,8 @@ export interface Meters extends ServiceMeters {
   /** One durable append to the evidence log. */
   committed(us: number): void
   record(type: string): void
+  /** Lines of evidence that the bus took. */
+  carried(lines: number): void
   evidenceProblem(code: string): void
   policyHit(rule: string, decision: string): void
   /** What policy decided, and what it would have with the shadow rules enforced. */
@@ -167,13 +171,15 @@ function ruleMeters(meter: Meter): Pick<Meters, 'policyHit' | 'shadow' | 'alert'
   }
 }
 
-function evidenceMeters(meter: Meter): Pick<Meters, 'committed' | 'record' | 'evidenceProblem'> {
+function evidenceMeters(meter: Meter): Pick<Meters, 'committed' | 'record' | 'carried' | 'evidenceProblem'> {
   const commit = histogram(meter, metric.commit, stageS)
   const records = counter(meter, metric.evidenceRecords, '{record}')
+  const carried = counter(meter, metric.busRecords, '{record}')
   const problems = counter(meter, metric.evidenceProblems, '{problem}')
   return {
     committed: (us) => commit.record(us / 1e6),
     record: (type) => records.add(1, { [label.type]: type }),
+    carried: (lines) => carried.add(lines),
     evidenceProblem: (code) => problems.add(1, { [label.code]: code }),
   }
 }
@@ -223,13 +229,14 @@ function configMeters(meter: Meter): Pick<Meters, 'reload'> {
   }
 }
 
-function watch(meter: Meter, { switches, breakers, queues, rollouts, readiness, lagS }: Gauges): void {
+function watch(meter: Meter, { switches, breakers, queues, rollouts, readiness, lagS, busLagS }: Gauges): void {
   gauge(meter, metric.switches, label.kind, switches)
   gauge(meter, metric.breaker, label.server, breakers)
   gauge(meter, metric.queueLength, label.server, queues)
   gauge(meter, metric.rolloutsOpen, label.kind, rollouts)
   gauge(meter, metric.readiness, label.part, readiness)
   gauge(meter, metric.detectorLag, label.consumer, lagS)
+  if (busLagS) meter.createObservableGauge(metric.busLag, { unit: 's' }).addCallback((seen) => seen.observe(busLagS()))
 }
 
 function gauge(

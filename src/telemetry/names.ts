@@ -130,6 +130,9 @@ export const metric = {
   rolloutsOpen: 'sluicegate.rollouts.open',
   detectorLag: 'sluicegate.detector.lag',
   evidenceRecords: 'sluicegate.evidence.records',
+  busRecords: 'sluicegate.bus.records',
+  /** Age of the oldest durable record that the bus does not have, seconds. */
+  busLag: 'sluicegate.bus.lag',
   evidenceProblems: 'sluicegate.evidence.problems',
   authFailures: 'sluicegate.auth.failures',
   secretAge: 'sluicegate.secret.age',

@@ -91,7 +91,9 @@ tools:
   })
 
   it.each([
-    ['bus: { kind: kafka }', 'bus.kind', /is 'kafka', which is not in this version/],
+    ['bus: { kind: kafka }', 'bus.brokers', /expected array/],
+    ['bus: { kind: kafka, brokers: [k], tls: {} }', 'bus.brokers.0', /must be "host:port"/],
+    ['bus: { kind: kafka, brokers: ["k:1"], tls: { cert: c.pem } }', 'bus.tls', /needs cert and key, or neither/],
     ['state: { kind: redis }', 'state.kind', /is 'redis', which is not in this version/],
     ['detector: { mode: external }', 'detector.mode', /is 'external', which is not in this version/],
     ['secrets: { provider: kms }', 'secrets.provider', /is 'kms', which is not in this version: use vault:/],
