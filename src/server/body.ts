@@ -1,18 +1,14 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { always } from './answer-headers.ts'
 import { letBodyCome } from './expectations.ts'
+import { gathering } from './gathered.ts'
 
 /** Reads a body of at most `sizeBytesMax`; undefined when it is larger. What comes after the limit is not kept. */
 export async function readBody(request: IncomingMessage, sizeBytesMax: number): Promise<Uint8Array | undefined> {
   letBodyCome(request)
-  const chunks: Buffer[] = []
-  let sizeBytes = 0
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    sizeBytes += chunk.length
-    if (sizeBytes > sizeBytesMax) return undefined
-    chunks.push(chunk)
-  }
-  return chunks.length === 1 ? chunks[0] : Buffer.concat(chunks)
+  const held = gathering(sizeBytesMax)
+  for await (const chunk of request as AsyncIterable<Buffer>) if (!held.add(chunk)) return undefined
+  return held.take()
 }
 
 /** Answers with one JSON document. */

@@ -5,6 +5,7 @@ import type { Readable, Writable } from 'node:stream'
 import { isJsonObject, type Json } from '../ports/json.ts'
 import { connection, type Shows } from './connection.ts'
 import { eraOf, messageProblem } from './message-rules.ts'
+import { lines } from './lines.ts'
 import { idOf, methodOf, modernVersionOf } from './message.ts'
 import { clientOf } from './meta.ts'
 import { mcpServer, type Exchange, type GatewayService } from './mcp.ts'
@@ -122,40 +123,3 @@ function writeLine(output: Writable, message: unknown): Promise<void> {
     else output.once('drain', resolve)
   })
 }
-
-/** Splits bytes into lines without joining what has not ended; `undefined` stands for one line that was too long. */
-export function lines(sizeBytesMax: number): { push(chunk: Uint8Array): (Uint8Array | undefined)[] } {
-  let held: Uint8Array[] = []
-  let heldBytes = 0
-  let skipping = false
-  const keep = (part: Uint8Array): void => {
-    if (skipping) return
-    heldBytes += part.length
-    if (heldBytes > sizeBytesMax) {
-      skipping = true
-      held = []
-    } else held.push(part)
-  }
-  const take = (): Uint8Array | undefined => {
-    const line = skipping ? undefined : trimmed(held.length === 1 ? (held[0] as Uint8Array) : Buffer.concat(held))
-    held = []
-    heldBytes = 0
-    skipping = false
-    return line
-  }
-  return {
-    push(chunk) {
-      const out: (Uint8Array | undefined)[] = []
-      let from = 0
-      for (let end = chunk.indexOf(10, from); end >= 0; end = chunk.indexOf(10, from)) {
-        keep(chunk.subarray(from, end))
-        out.push(take())
-        from = end + 1
-      }
-      if (from < chunk.length) keep(chunk.subarray(from))
-      return out
-    },
-  }
-}
-
-const trimmed = (line: Uint8Array): Uint8Array => (line.at(-1) === 13 ? line.subarray(0, -1) : line)

@@ -1,6 +1,9 @@
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { describe, expect, it } from 'vitest'
 import fc from 'fast-check'
-import { lines } from '../../../src/server/stdio.ts'
+import { gathering } from '../../../src/server/gathered.ts'
+import { lines } from '../../../src/server/lines.ts'
 
 const text = (line: Uint8Array | undefined) => (line === undefined ? undefined : Buffer.from(line).toString())
 
@@ -28,4 +31,54 @@ describe('stdio framing', () => {
     expect(framer.push(Buffer.from('x'.repeat(8)))).toEqual([])
     expect(framer.push(Buffer.from('xx\nok\r\n')).map(text)).toEqual([undefined, 'ok'])
   })
+
+  it('takes a line that is just as long as allowed, and ends it only at a line feed', () => {
+    const framer = lines(10)
+    expect(framer.push(Buffer.from('0123456789\n0123456789x\n')).map(text)).toEqual(['0123456789', undefined])
+    expect(framer.push(Buffer.from('a\rb\r\r\n\u2028\n')).map(text)).toEqual(['a\rb\r', '\u2028'])
+  })
+
+  it('keeps a line of a million pieces in little more than what it holds, and none of one that is too long', () => {
+    const sizeBytes = 1024 * 1024
+    const framer = lines(sizeBytes)
+    const before = inUse()
+    for (let count = 0; count < sizeBytes; count += 1) framer.push(Buffer.from('x'))
+    expect(inUse() - before).toBeLessThan(8 * sizeBytes)
+    for (let count = 0; count < 100; count += 1) framer.push(Buffer.alloc(sizeBytes, 'x'))
+    expect(inUse() - before).toBeLessThan(sizeBytes)
+    expect(framer.push(Buffer.from('\nok\n')).map(text)).toEqual([undefined, 'ok'])
+  })
 })
+
+describe('bytes that come in pieces', () => {
+  it('are given as they came, once, or not at all when there are too many', () => {
+    const pieces = fc.array(fc.uint8Array({ maxLength: 40 }), { maxLength: 30 })
+    fc.assert(
+      fc.property(pieces, fc.nat(400), (all, max) => {
+        const held = gathering(max)
+        const whole = Buffer.concat(all)
+        expect(all.every((piece) => held.add(piece))).toBe(whole.length <= max)
+        if (whole.length > max) return
+        expect(Buffer.from(held.take())).toEqual(whole)
+        expect(held.take()).toHaveLength(0)
+      }),
+    )
+  })
+
+  it('of one time are not touched by those of the next', () => {
+    const held = gathering(100)
+    const add = (...all: readonly string[]) => all.forEach((one) => held.add(Buffer.from(one)))
+    add('ab', 'cd', 'ef')
+    const first = held.take()
+    add('uv', 'wx', 'yz')
+    expect([text(first), text(held.take())]).toEqual(['abcdef', 'uvwxyz'])
+  })
+})
+
+/** Bytes in use, after what is not has been collected. */
+function inUse(): number {
+  setFlagsFromString('--expose-gc')
+  ;(runInNewContext('gc') as () => void)()
+  const { heapUsed, external } = process.memoryUsage()
+  return heapUsed + external
+}
