@@ -59,6 +59,7 @@ function linesOf(output: PassThrough) {
   const lines: Message[] = []
   let wake = (): void => undefined
   let rest = ''
+  let patienceMs = 10_000
   output.on('data', (chunk: Buffer) => {
     const parts = (rest + chunk.toString()).split('\n')
     rest = parts.pop() ?? ''
@@ -68,7 +69,10 @@ function linesOf(output: PassThrough) {
   const until = async (fits: (line: Message) => boolean): Promise<void> => {
     while (!lines.some(fits)) {
       await new Promise<void>((resolve, reject) => {
-        const late = setTimeout(() => reject(new Error('stdio answers no more')), 10_000)
+        const late = setTimeout(() => {
+          patienceMs = 500
+          reject(new Error('stdio answers no more'))
+        }, patienceMs)
         wake = () => (clearTimeout(late), resolve())
       })
     }

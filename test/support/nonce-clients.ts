@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { openConnection } from '../../bench/connection.ts'
 import type { Tool } from '../../src/ports/tool.ts'
 import { defineTool } from '../../src/tools/define.ts'
+import { openTestGateway, type TestGateway } from './gateway.ts'
 import { initialize, legacyCall, modernCall, rpc } from './wire.ts'
 
 /** How a client speaks: 2026-07-28, or 2025-11-25 with a session or without one. */
@@ -56,6 +57,39 @@ export const nonceTool: Tool = defineTool<{ readonly mark: string; readonly turn
     return { structured: { mark, tenant, actor }, content: [{ type: 'text', text: `${mark} for ${tenant}` }] }
   },
 })
+
+/** Who makes as many calls as it likes. */
+const tireless = (n: number) => ({
+  principal: `agent:client-${n}`,
+  limits: { rpm: 1_000_000, burst: 1_000_000, concurrency: 10_000 },
+  stop_rules: { max_retries: 1_000_000 },
+})
+
+/** Opens a gateway with the tool, for so many clients. Spans are not kept: a million calls would fill a disk. */
+export function nonceGateway(clients: number): Promise<TestGateway> {
+  return openTestGateway({
+    tools: [nonceTool],
+    over: {
+      policies: ['builtin', { rule: 'allow-nonce', when: { tool: ['nonce.echo'] }, decision: 'allow' }],
+      principals: Array.from({ length: clients }, (_, n) => tireless(n)),
+      detector: { stages: { default: 'off' } },
+      telemetry: { spansFile: false },
+    },
+  })
+}
+
+/** The tenants of clients, in turn. */
+export const nonceTenants = ['acme', 'initech']
+
+/** So many clients, each with a tenant, a manner, a token and a mark of its own. */
+export function nonceClients(gateway: TestGateway, count: number): readonly NonceClient[] {
+  return Array.from({ length: count }, (_, n) => {
+    const tenant = nonceTenants[n % nonceTenants.length] ?? 'acme'
+    const manner = manners[n % manners.length] ?? 'modern'
+    const token = gateway.token({ sub: `agent:client-${n}`, tenant, grants: [nonceScope], sid: `run-${n}` })
+    return { tenant, manner, token, mark: freshMark() }
+  })
+}
 
 /** Lets all clients call at once, each on a connection of its own and with the same ids. Gives what was not theirs. */
 export async function callAtOnce(
