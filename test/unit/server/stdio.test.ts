@@ -20,6 +20,7 @@ const service: GatewayService = {
     const answer = { content: [{ type: 'text' as const, text: 'done' }], isError: false }
     return { outcome: { kind: 'ok', answer }, receipt: aReceipt }
   },
+  stopped: () => undefined,
   tools: () => [],
 }
 
