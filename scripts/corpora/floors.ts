@@ -5,7 +5,8 @@ const takenMin = 0.95
 
 /** Every floor that was missed, one sentence each with what missed it. Empty when all hold. */
 export function missedFloors(tried: Tried): readonly string[] {
-  const { egress, tokens, operators, bytes, messages } = tried
+  const { egress, tokens, operators, bytes, messages, sizes } = tried
+  const { line, bodies } = sizes
   return [
     ...none('sockets opened to must-block destinations', egress.leaks),
     ...most('must-allow destinations not reached', egress.missed, egress.mustAllow, 0.99),
@@ -16,6 +17,8 @@ export function missedFloors(tried: Tried): readonly string[] {
     ...most('plain JSON texts refused', bytes.overStrict, bytes.json, takenMin),
     ...none('malformed messages accepted', messages.accepted),
     ...most('examples refused', messages.refused, messages.examples, takenMin),
+    ...(line.refused < line.tried ? ['A line of 10 MB was not refused, or nothing was answered after it.'] : []),
+    ...none('bodies of 250 kB judged wrongly', bodies.wrong),
     ...none('crashes', [...bytes.crashes, ...messages.crashes, ...operators.crashes]),
   ]
 }

@@ -21,3 +21,22 @@ export function loopDelayOf(maxesMs: readonly number[]): LoopDelay {
   const sorted = maxesMs.toSorted((one, other) => one - other)
   return { maxMs: sorted.at(-1) ?? 0, medianMs: sorted[Math.floor(sorted.length / 2)] ?? 0 }
 }
+
+/** The same, and the longest turn of the event loop in processor time of this thread: what others do meanwhile is not in it. */
+export async function duringTurns<T>(
+  run: () => Promise<T>,
+): Promise<{ readonly value: T; readonly maxMs: number; readonly maxCpuMs: number }> {
+  let maxCpuMs = 0
+  let last = process.threadCpuUsage()
+  let running = true
+  const turn = (): void => {
+    const now = process.threadCpuUsage()
+    maxCpuMs = Math.max(maxCpuMs, (now.user - last.user + now.system - last.system) / 1000)
+    last = now
+    if (running) setImmediate(turn)
+  }
+  setImmediate(turn)
+  const { value, maxMs } = await duringLoop(run)
+  running = false
+  return { value, maxMs, maxCpuMs }
+}

@@ -3,6 +3,7 @@ import type { BytesCounts } from './json-bytes.ts'
 import type { LoopDelay } from './loop-delay.ts'
 import type { MessageCounts } from './messages.ts'
 import type { OperatorCounts } from './operators.ts'
+import type { BodyCosts, LineCost } from './sizes.ts'
 import type { TokenCounts } from './tokens.ts'
 
 /** Everything that was tried. */
@@ -14,6 +15,8 @@ export interface Tried {
   readonly messages: MessageCounts
   /** While the JSON and MCP rows were sent. */
   readonly loop: LoopDelay
+  /** Messages of our own that are too large, or nearly. */
+  readonly sizes: { readonly line: LineCost; readonly bodies: BodyCosts }
   /** What the counting missed of rows whose label is wrong on purpose. */
   readonly blind: readonly string[]
   /** What of the folder could not be read, a sentence each. */
@@ -61,12 +64,22 @@ export function reportText(tried: Tried): string {
     `| MCP | ${mcp.reject} must be refused | ${mcp.accepted} accepted, ${mcp.crashes} crashes | 0, 0 |`,
     `| MCP, examples | ${messages.examples} | ${taken(messages.examples, messages.refused)} taken | 95 % |`,
     `| event loop | JSON and MCP rows | longest stop ${loop.maxMs.toFixed(1)} ms, in the middle one of five rounds ${maxLoopDelayMs} ms | goal 50 |`,
+    ...sizeRows(tried),
     '',
     ...noted('Refused by rule, for a number that no double keeps', bytes.inexact),
     ...noted('Refused though RFC 8259 allows them', bytes.overStrict),
     ...noted('Examples refused', messages.refused),
     ...noted('Examples that no client sends and no schema judges, not tried', messages.untried),
   ].join('\n')
+}
+
+function sizeRows({ sizes: { line, bodies } }: Tried): readonly string[] {
+  const grown = `${(line.grownBytes / 1024 / 1024).toFixed(1)} MiB more memory`
+  const stop = `longest stop ${bodies.maxMs.toFixed(1)} ms, ${bodies.maxCpuMs.toFixed(1)} ms of it processor time`
+  return [
+    `| 10 MB in one line | ${line.tried} lines on stdio | ${line.refused} refused, ${line.cpuMs.toFixed(1)} ms of processor time, ${grown} | all, goals 20 and 50 |`,
+    `| 250 kB in one body | ${bodies.tried} bodies | ${bodies.wrong.length} judged wrongly, ${stop} | 0, goal 50 |`,
+  ]
 }
 
 const noted = (what: string, found: readonly string[]): readonly string[] =>

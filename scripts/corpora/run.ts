@@ -8,6 +8,7 @@ import { tryMessages, type MessageCounts, type MessageRow } from './messages.ts'
 import { tryOperators } from './operators.ts'
 import type { Tried } from './report.ts'
 import { reader } from './rows.ts'
+import { bodyCosts, longLineCost } from './sizes.ts'
 import { tryTokens } from './tokens.ts'
 
 /** How often the hostile messages are sent: what one of them costs shows in every round. */
@@ -25,7 +26,8 @@ export async function runCorpora(folder: string): Promise<Tried> {
   const texts = rows('json_bytes.jsonl', bytesForm)
   const values = rows('mcp_messages.jsonl', messageForm)
   const { bytes, messages, loop } = await sentTo(edges, texts, values)
-  return { egress, tokens, operators, bytes, messages, loop, blind, problems }
+  const sizes = { line: await longLineCost(edges), bodies: await bodyCosts(edges) }
+  return { egress, tokens, operators, bytes, messages, loop, sizes, blind, problems }
 }
 
 interface Malformed {

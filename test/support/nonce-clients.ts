@@ -40,7 +40,7 @@ export const marksIn = (text: string): readonly string[] => text.match(markForm)
 export const nonceScope = 'nonce.echo'
 
 /** Says back what it was told, and for whom it was run; answers come in an order of their own. */
-export const nonceTool: Tool = defineTool<{ readonly mark: string; readonly turns: number }>({
+const nonceTool: Tool = defineTool<{ readonly mark: string; readonly turns: number }>({
   name: 'nonce.echo',
   title: 'Nonce',
   description: 'Says back what it was told.',
