@@ -29,7 +29,7 @@ export interface Foreign {
 const markForm = /zq[a-z]{14}/g
 
 /** A word that nobody else says. */
-export function freshMark(): string {
+function freshMark(): string {
   return `zq${Array.from({ length: 14 }, () => String.fromCharCode(97 + randomInt(26))).join('')}`
 }
 
@@ -37,7 +37,7 @@ export function freshMark(): string {
 export const marksIn = (text: string): readonly string[] => text.match(markForm) ?? []
 
 /** Scope of the tool below. */
-export const nonceScope = 'nonce.echo'
+const nonceScope = 'nonce.echo'
 
 /** Says back what it was told, and for whom it was run; answers come in an order of their own. */
 const nonceTool: Tool = defineTool<{ readonly mark: string; readonly turns: number }>({
