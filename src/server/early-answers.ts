@@ -57,8 +57,12 @@ const statuses: Readonly<Record<string, number>> = {
 /** Answers what is no HTTP, or not in time, where nothing was answered yet, and closes the connection either way. */
 export function endMalformed(server: Server, secure: boolean, cut: Cut): void {
   const answering = new WeakMap<Socket, ServerResponse>()
+  // What has come already is still parsed, piece by piece, and each piece is trouble again.
+  const ended = new WeakSet<Socket>()
   server.prependListener('request', (request, response) => void answering.set(request.socket, response))
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
+    if (ended.has(socket)) return
+    ended.add(socket)
     const reason = reasonOf(error.code ?? '')
     if (reason) cut(reason)
     const response = answering.get(socket)

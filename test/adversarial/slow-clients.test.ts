@@ -222,6 +222,15 @@ describe('a listener', () => {
     expect(await status({ 'x-large': 'y'.repeat(9 * 1024) })).toBe(431)
   })
 
+  it('answers once to headers far beyond the bound, in however many pieces they come', async () => {
+    const { port, cuts } = await listening()
+    const socket = connect(port, '127.0.0.1', () => socket.write(`${half}X-Large: ${'y'.repeat(1_400_000)}\r\n\r\n`))
+    let text = ''
+    socket.on('data', (piece: Buffer) => (text += piece.toString())).on('error', () => undefined)
+    await until(() => socket.closed)
+    expect([text.match(/HTTP\/1\.1 \d+/g), cuts]).toEqual([['HTTP/1.1 431'], { headers: 1 }])
+  })
+
   it('takes at most so many connections, and from one address at most its share', async () => {
     const { port, cuts } = await listening({ dials: { connectionsPerAddressMax: 3 } })
     const sockets = Array.from({ length: 5 }, () => slowClient(port, 'silent'))
