@@ -113,6 +113,54 @@ export const promises: readonly Promised[] = [
     unit: 'stops, 0 calls lost',
     module: ['src/server/{under-way,http,mcp-http,stdio}.ts', 'src/bin/commands/serve.ts', 'src/apps/serve.ts'],
   },
+  {
+    name: 'approval-kill',
+    promise: 'Killed at any moment, an approval lets no call pass twice',
+    test: 'test/adversarial/approval-kill.test.ts',
+    variable: 'SLUICEGATE_KILLS',
+    full: 500,
+    unit: 'SIGKILLs, 0 approvals used twice',
+    module: [
+      'src/apps/grant-{call,decide,desk,drafts,open,rules,store,sweep,table}.ts',
+      'src/adapters/state-sqlite*.ts',
+      'src/adapters/sqlite-batch.ts',
+    ],
+  },
+  {
+    name: 'one-key',
+    promise: 'One idempotency key, with kills between, changes the world at most once for each tenant',
+    test: 'test/adversarial/one-key-many-calls.test.ts',
+    variable: 'SLUICEGATE_SAME_KEY',
+    full: 1_000,
+    unit: 'calls with one key over 4 SIGKILLs, at most 1 effect for each tenant',
+    module: [
+      'src/call/{commit,deduplicate,handle,invoke}.ts',
+      'src/adapters/state-sqlite*.ts',
+      'src/adapters/sqlite-batch.ts',
+    ],
+  },
+  {
+    name: 'policy-reload',
+    promise: 'While its configuration changes under load, exactly one version judges a call',
+    test: 'test/adversarial/policy-reload.test.ts',
+    variable: 'SLUICEGATE_RELOADS',
+    full: 1_000,
+    unit: 'reloads, 0 calls judged by two versions',
+    module: [
+      ...['runtime', 'change', 'reload', 'kept', 'gateway-service', 'entries'].map((part) => `src/apps/${part}.ts`),
+      'src/config/{reload,restart}.ts',
+      'src/adapters/rounds.ts',
+    ],
+  },
+  {
+    name: 'foreign-bytes',
+    promise: 'Clients that use the same ids never see a foreign byte',
+    test: 'test/adversarial/foreign-bytes.test.ts',
+    variable: 'SLUICEGATE_CALLS',
+    full: 1_000_000,
+    unit: 'interleaved calls, 0 foreign bytes',
+    module: ['src/server/{mcp,mcp-http,hand-over,protocol-request,deliver,sessions,stdio}.ts'],
+  },
 ]
 
 const root = fileURLToPath(new URL('..', import.meta.url))

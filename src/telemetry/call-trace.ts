@@ -119,8 +119,9 @@ function beginPart(
 function endPart(entry: Live, endNs: bigint, attributes: Attributes | undefined): void {
   entry.endNs = endNs
   if (attributes === undefined) return
-  entry.span.setAttributes(partEnd(attributes))
-  if ('failure' in attributes) entry.span.setStatus({ code: SpanStatusCode.ERROR })
+  const own = partEnd(attributes)
+  entry.span.setAttributes(own)
+  if (attribute.errorType in own) entry.span.setStatus({ code: SpanStatusCode.ERROR })
 }
 
 function finishInvoke(invoke: Span, { start, naming, pseudonym }: CallTraceParts, facts: CallFacts): void {

@@ -132,6 +132,22 @@ describe('the spans of a call', () => {
     expect(named(span.plan).startTime).toEqual(named(span.invoke).startTime)
   })
 
+  it('mark a call of a service that failed, whichever of its names the cause came under', async () => {
+    for (const cause of [{ failure: 'http_500' }, { [attribute.errorType]: 'http_500' }]) {
+      const { spans, exporter } = recording()
+      const seen = observer({ clock: tickingClock(), serviceVersion: '0.1.0', exporter })
+      const trace = seen.begin(start)
+      trace.begin('service').end({ method: 'GET', ...cause })
+      trace.begin('service').end({ method: 'GET', status: 200 })
+      trace.end(facts)
+      await seen.flush()
+      const services = spans.filter(({ name }) => name === span.service)
+      const codes = services.map((one) => [one.attributes[attribute.errorType], one.status.code])
+      expect(codes).toContainEqual(['http_500', SpanStatusCode.ERROR])
+      expect(codes).toContainEqual([undefined, SpanStatusCode.UNSET])
+    }
+  })
+
   it('name the service call as the parent of whatever the service does', async () => {
     const { service, named, trace } = await call()
     expect(service.traceparent).toBe(`00-${trace.traceId}-${named(span.service).spanContext().spanId}-01`)
