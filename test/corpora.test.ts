@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { edgeBlindness, egressBlindness, tokenBlindness } from '../scripts/corpora/controls.ts'
 import { openEdges } from '../scripts/corpora/edge.ts'
+import { tryEgress } from '../scripts/corpora/egress.ts'
 import { gapsIn, missedFloors } from '../scripts/corpora/floors.ts'
 import { egressForm, operatorsForm } from '../scripts/corpora/forms.ts'
 import { loopDelayOf } from '../scripts/corpora/loop-delay.ts'
@@ -87,6 +88,10 @@ describe('the run over attack rows', patient, () => {
   it('finds the rows of every corpus whose label is wrong', async () => {
     await using edges = await openEdges()
     expect([await egressBlindness(), await tokenBlindness(), await edgeBlindness(edges)]).toEqual([[], [], []])
+  })
+
+  it('hears each socket, however soon after the one before', async () => {
+    for (let round = 0; round < 3; round += 1) expect(await tryEgress([])).toMatchObject({ fetches: 0, unheard: [] })
   })
 
   it('tries no attack that it does not know, and says so', async () => {

@@ -82,10 +82,13 @@ const ways: Readonly<Record<string, () => Promise<unknown>>> = {
   fetch: () => globalThis.fetch(`http://${forbidden}/`).then((response) => response.text()),
 }
 
+/** Ends the connection, so that the next request cannot do with the one there is. */
+const closing: Handler = (_request, response) => void response.setHeader('connection', 'close').end('fine')
+
 /** Opens a socket to a private address in each way, past every defence. Gives the ways that the recorder did not hear. */
 export async function unheardWays(bench: EgressBench): Promise<readonly string[]> {
   const unheard: string[] = []
-  bench.handler = fine
+  bench.handler = closing
   for (const [name, open] of Object.entries(ways)) {
     const opened = await bench.recorder.during(open)
     if (opened.length !== 1 || opened[0]?.host !== forbidden) unheard.push(`a socket by way of ${name}`)
