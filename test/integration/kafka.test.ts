@@ -7,6 +7,7 @@ import { kafkajsBus } from '../../src/adapters/bus-kafkajs.ts'
 import { platformaticBus } from '../../src/adapters/bus-platformatic.ts'
 import { brokerAway } from '../support/broker-away.ts'
 import { busLaws, type BusBench } from '../support/bus-laws.ts'
+import { kafkaOverTls } from '../support/kafka-tls.ts'
 
 const missing = kafkaMissing()
 
@@ -16,6 +17,7 @@ const drivers = { kafkajs: kafkajsBus, platformatic: platformaticBus }
 for (const [driver, open] of Object.entries(drivers)) {
   busLaws(missing ?? `${driver} on a real Kafka`, () => bench(open), missing !== undefined)
   const away = { driver, awayS, perS: 200, open: (address: string) => openAt(open, address) }
+  kafkaOverTls(missing ?? `${driver} to a real Kafka over TLS`, open, missing !== undefined)
   brokerAway(missing ?? `While a real Kafka is killed (${driver})`, away, missing !== undefined)
 }
 
