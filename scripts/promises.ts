@@ -93,7 +93,7 @@ export const promises: readonly Promised[] = [
     variable: 'SLUICEGATE_SLOW_CLIENTS',
     full: 1_000,
     unit: 'slow clients, 0 left',
-    module: ['src/server/{listener,slow-clients,backlog,connection-places,dials}.ts'],
+    module: ['src/server/{listener,slow-clients,backlog,connection-places,dials,early-answers}.ts'],
   },
   {
     name: 'noisy-tenant',
@@ -158,8 +158,8 @@ export const promises: readonly Promised[] = [
     test: 'test/adversarial/foreign-bytes.test.ts',
     variable: 'SLUICEGATE_CALLS',
     full: 1_000_000,
-    unit: 'interleaved calls, 0 foreign bytes',
-    module: ['src/server/{mcp,mcp-http,hand-over,protocol-request,deliver,sessions,stdio}.ts'],
+    unit: 'interleaved calls of 200 clients, 0 foreign bytes',
+    module: ['src/server/{mcp*,hand-over,protocol-request,deliver,sessions,stdio,lines,gathered}.ts'],
   },
 ]
 
