@@ -34,7 +34,7 @@ export interface StdioListener {
 export async function listenStdio(options: StdioOptions): Promise<StdioListener> {
   const { service, fault } = options
   const client = await connection(options)
-  const { transport, ended, seen } = lineTransport(options)
+  const { transport, ended, seen, readNoMore } = lineTransport(options)
   const exchange = async (): Promise<Exchange> => ({
     transport: 'stdio',
     ...(await calls.during(client.now())),
@@ -49,7 +49,7 @@ export async function listenStdio(options: StdioOptions): Promise<StdioListener>
     ended: Promise.race([ended.then(() => undefined), client.usurped]),
     async close() {
       const { drainMs, abortMs } = options.drain ?? drainTimes
-      options.input.pause()
+      readNoMore()
       await turn() // a message that was read becomes a call
       await calls.idle(drainMs)
       await turn() // an answer that is known is written
@@ -71,35 +71,52 @@ function lineTransport({ input, output, fault }: StdioOptions): {
   transport: Transport
   ended: Promise<void>
   seen: Seen
+  /** Also when the output, which held it back, has room again. */
+  readNoMore: () => void
 } {
   const seen: Seen = { protocolVersion: '2025-11-25' }
   const framer = lines(messageLimits.sizeBytesMax)
+  const write = lineWriter(output)
+  const refuse = (code: number, message: string, id: Json = null) =>
+    write({ jsonrpc: '2.0', id, error: { code, message } })
+  let reading = true
+  /** Who reads no answers is read no further: what is written for them stays a chunk's worth. */
+  function heldBack(): void {
+    if (!output.writableNeedDrain || input.isPaused()) return
+    input.pause()
+    output.once('drain', () => reading && input.resume())
+  }
   const transport: Transport = {
     async start() {
       input.on('data', (chunk: Buffer) => {
         for (const line of framer.push(chunk)) receive(line)
+        heldBack()
       })
       input.on('error', fault)
       output.on('error', fault)
     },
-    send: (message) => writeLine(output, message),
+    send: write,
     async close() {
-      input.pause()
+      readNoMore()
       transport.onclose?.()
     },
   }
+  const readNoMore = (): void => {
+    reading = false
+    input.pause()
+  }
   const receive = (line: Uint8Array | undefined): void => {
-    if (line === undefined) return void refuse(output, -32600, 'A message may have at most 1 MiB.')
+    if (line === undefined) return void refuse(-32600, 'A message may have at most 1 MiB.')
     if (line.length === 0) return
     const parsed = parseStrict(line)
-    if (!parsed.ok) return void refuse(output, -32700, `Parse error: ${parsed.why}`)
+    if (!parsed.ok) return void refuse(-32700, `Parse error: ${parsed.why}`)
     const problem = messageProblem(parsed.value, eraOf(parsed.value, seen.pinned))
-    if (problem) return void refuse(output, problem.code, problem.message, idOf(parsed.value))
+    if (problem) return void refuse(problem.code, problem.message, idOf(parsed.value))
     note(seen, parsed.value)
     transport.onmessage?.(parsed.value as unknown as JSONRPCMessage)
   }
   const ended = new Promise<void>((resolve) => input.once('end', resolve).once('close', resolve))
-  return { transport, ended, seen }
+  return { transport, ended, seen, readNoMore }
 }
 
 /** What the client says of itself when the connection opens. */
@@ -113,13 +130,16 @@ function note(seen: Seen, message: Json): void {
   if (client !== undefined) seen.client = client
 }
 
-function refuse(output: Writable, code: number, message: string, id: Json = null): Promise<void> {
-  return writeLine(output, { jsonrpc: '2.0', id, error: { code, message } })
-}
-
-function writeLine(output: Writable, message: unknown): Promise<void> {
-  return new Promise((resolve) => {
-    if (output.write(`${JSON.stringify(message)}\n`)) resolve()
-    else output.once('drain', resolve)
-  })
+/** Writes a message as one line, and resolves when there is room for another. */
+function lineWriter(output: Writable): (message: unknown) => Promise<void> {
+  let room: Promise<void> | undefined
+  return (message) => {
+    if (output.write(`${JSON.stringify(message)}\n`)) return Promise.resolve()
+    return (room ??= new Promise((resolve) => {
+      output.once('drain', () => {
+        room = undefined
+        resolve()
+      })
+    }))
+  }
 }

@@ -1,9 +1,11 @@
 import { PassThrough } from 'node:stream'
+import { setImmediate } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { CallRequest } from '../../../src/call/receive.ts'
 import type { GatewayService } from '../../../src/server/mcp.ts'
 import { listenStdio, type StdioListener } from '../../../src/server/stdio.ts'
 import { aProof, aReceipt, someone } from '../../support/calls.ts'
+import { until } from '../../support/until.ts'
 import { initialize, legacyCall, modern, modernCall, type Message } from '../../support/wire.ts'
 
 let called: CallRequest[]
@@ -101,6 +103,31 @@ describe('standard input', () => {
     expect(await answersTo(filled)).toMatchObject([{ id: 1, result: {} }])
     expect(await answersTo(` ${filled}`)).toMatchObject([{ id: null, error: { code: -32600 } }])
     expect(await answersTo(text)).toMatchObject([{ id: 1, result: {} }])
+  })
+
+  it('is read no further than its answers are read, and goes on when they are', async () => {
+    const many = 'not json\n'.repeat(200)
+    for (let chunk = 0; chunk < 50; chunk++) input.write(many)
+    await setImmediate()
+    await setImmediate()
+    // Nobody reads: of 10,000 answers a few chunks' worth waits, and the rest of the input was not even looked at.
+    expect(input.readableLength + input.writableLength).toBeGreaterThan(25 * many.length)
+    expect(output.writableLength + output.readableLength).toBeLessThan(50 * many.length * 5)
+    let answers = 0
+    output.on('data', (piece: Buffer) => (answers += piece.filter((byte) => byte === 10).length))
+    await until(() => answers === 10_000)
+  })
+
+  it('is not read again once it is closed, though there is room for answers', async () => {
+    input.write('not json\n'.repeat(10_000))
+    await setImmediate()
+    expect(input.isPaused()).toBe(true)
+    input.write(line(call))
+    const closed = listener.close()
+    output.resume()
+    await closed
+    await setImmediate()
+    expect(called).toEqual([])
   })
 
   it('belongs to the revision it has spoken: from then on every request names one', async () => {
