@@ -12,18 +12,22 @@ export const kafkaJars = `${home}lib`
 
 /** What keeps the broker from starting here, or undefined. */
 export function kafkaMissing(): string | undefined {
-  if (spawnSync('java', ['-version']).status !== 0) return 'skipped: no Java on the path (install a JDK of 17 or newer)'
+  if (javaVersion() < 17) return 'skipped: no Java of 17 or newer on the path'
   return isInstalled() ? undefined : 'skipped: no Kafka (run "node scripts/kafka.ts")'
 }
 
 /** Fetches the jars that `pom.xml` names, unless they are there. Gives the exit code: 2 where Java or Maven is missing. */
 export function installKafka(say: (line: string) => void): 0 | 1 | 2 {
   if (isInstalled()) return said(`${kafkaJars} is there.`, 0)
-  for (const [command, flag] of [['java', '-version'], ['mvn', '--version']] as const) // prettier-ignore
-    if (spawnSync(command, [flag]).status !== 0) return said(`There is no ${command} on the path: install a JDK and Maven.`, 2) // prettier-ignore
+  if (javaVersion() < 17) return said('There is no Java of 17 or newer on the path: install a JDK.', 2)
+  if (spawnSync('mvn', ['--version']).status !== 0) return said('There is no mvn on the path: install Maven.', 2)
   rmSync(kafkaJars, { recursive: true, force: true })
   mkdirSync(kafkaJars, { recursive: true })
-  const goal = ['dependency:copy-dependencies', '-DincludeScope=runtime', `-DoutputDirectory=${kafkaJars}`]
+  const goal = [
+    'org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies',
+    '-DincludeScope=runtime',
+    `-DoutputDirectory=${kafkaJars}`,
+  ]
   const { status } = spawnSync('mvn', ['-q', '-B', '-f', pom, ...goal], {
     stdio: ['ignore', 'inherit', 'inherit'],
     timeout: 10 * 60_000,
@@ -36,6 +40,12 @@ export function installKafka(say: (line: string) => void): 0 | 1 | 2 {
     say(line)
     return code
   }
+}
+
+/** Its first number; 0 where there is none. */
+function javaVersion(): number {
+  const { status, stderr } = spawnSync('java', ['-version'], { encoding: 'utf8' })
+  return status === 0 ? Number(/version "(\d+)/.exec(stderr)?.[1] ?? 0) : 0
 }
 
 /** The mark names the list of jars it was fetched for: another list is fetched anew. */

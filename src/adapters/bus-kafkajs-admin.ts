@@ -45,7 +45,9 @@ export async function behind(admin: kafkajs.Admin, { group, topics }: SubscribeO
     topics.map(async (topic) => (await admin.fetchTopicOffsets(topic)).map((part) => ({ topic, ...part }))),
   )
   return parts.flat().reduce((sum, { topic, partition, low, high }) => {
-    const at = reached.get(place(topic, partition)) ?? -1n
-    return sum + BigInt(high) - (at < 0n ? BigInt(low) : at)
+    const [at, oldest, end] = [reached.get(place(topic, partition)) ?? -1n, BigInt(low), BigInt(high)]
+    // What was deleted before it was handled is nothing to wait for; nor is what a topic had that was made anew.
+    const from = at < oldest ? oldest : at
+    return sum + (end > from ? end - from : 0n)
   }, 0n)
 }

@@ -2,7 +2,14 @@ import { setTimeout as wait } from 'node:timers/promises'
 import type * as kafkajs from 'kafkajs'
 import type { Delivered, SubscribeOptions, Subscription } from '../ports/bus.ts'
 import { behind, withAdmin } from './bus-kafkajs-admin.ts'
-import { backoffMs, fetchBytesMax, handledAtOnceMax, sessionMs, type KafkaSettings } from './kafka-settings.ts'
+import {
+  backoffMs,
+  fetchBytesMax,
+  handledAtOnceMax,
+  patiently,
+  sessionMs,
+  type KafkaSettings,
+} from './kafka-settings.ts'
 
 export interface KafkajsParts {
   readonly kafka: kafkajs.Kafka
@@ -20,7 +27,7 @@ export async function kafkajsSubscription(parts: KafkajsParts, asked: SubscribeO
   let paused = false
   let problem: string | undefined
   let rebuilding: Promise<void> = Promise.resolve()
-  let consumer = await joined()
+  let consumer = await patiently(joined)
 
   async function joined(): Promise<kafkajs.Consumer> {
     const member = kafka.consumer({
@@ -30,13 +37,14 @@ export async function kafkajsSubscription(parts: KafkajsParts, asked: SubscribeO
       maxBytesPerPartition: fetchBytesMax,
       maxWaitTimeInMs: 100,
       allowAutoTopicCreation: false,
+      // Its own way of starting again forgets what is paused, and may come after it was closed: `rebuild` is the only way back.
+      retry: { retries: 5, restartOnFailure: async () => false },
     })
     let runs = false
     let crashed: Error | undefined
-    member.on(member.events.CRASH, ({ payload: { error, restart } }) => {
+    member.on(member.events.CRASH, ({ payload: { error } }) => {
       problem = error.message
       report({ level: 'warn', kafka: `group ${asked.group}: ${error.message}` })
-      if (restart) return
       if (runs) rebuilding = rebuild(member)
       else crashed = error
     })
@@ -78,7 +86,7 @@ export async function kafkajsSubscription(parts: KafkajsParts, asked: SubscribeO
         await beating(heartbeat, () => asked.handle(some.map((message) => delivered(batch, message))))
       } catch (error) {
         report({ level: 'warn', kafka: `group ${asked.group}: records are not handled: ${(error as Error).message}` })
-        await patiently(backoffMs(failures++), heartbeat, stopped)
+        await waiting(backoffMs(failures++), heartbeat, stopped)
         continue
       }
       ;[from, failures] = [from + some.length, 0]
@@ -88,15 +96,20 @@ export async function kafkajsSubscription(parts: KafkajsParts, asked: SubscribeO
     }
   }
 
+  /** A member that is being built anew takes no orders; it is asked again when it has joined. */
+  function pausing(wanted: boolean): void {
+    paused = wanted
+    try {
+      if (wanted) consumer.pause(topics)
+      else consumer.resume(topics)
+    } catch (error) {
+      if (problem === undefined && !closing.signal.aborted) throw error
+    }
+  }
+
   return {
-    pause() {
-      paused = true
-      consumer.pause(topics)
-    },
-    resume() {
-      paused = false
-      consumer.resume(topics)
-    },
+    pause: () => pausing(true),
+    resume: () => pausing(false),
     lag: () => withAdmin(kafka, (admin) => behind(admin, asked)),
     problem: () => problem,
     async close() {
@@ -119,7 +132,7 @@ async function beating(heartbeat: () => Promise<void>, work: () => Promise<void>
 }
 
 /** Waits without leaving the group. */
-async function patiently(ms: number, heartbeat: () => Promise<void>, stopped: () => boolean): Promise<void> {
+async function waiting(ms: number, heartbeat: () => Promise<void>, stopped: () => boolean): Promise<void> {
   for (let left = ms; left > 0 && !stopped(); left -= 500) {
     await wait(Math.min(left, 500))
     await heartbeat()
@@ -133,6 +146,8 @@ function delivered({ topic, partition }: kafkajs.Batch, message: kafkajs.KafkaMe
     offset: BigInt(message.offset),
     key: message.key?.toString() ?? '',
     value: message.value ?? Buffer.alloc(0),
-    headers: Object.fromEntries(Object.entries(message.headers ?? {}).map(([name, value]) => [name, String(value)])),
+    headers: Object.fromEntries(
+      Object.entries(message.headers ?? {}).map(([name, value]) => [name, value === undefined ? '' : String(value)]),
+    ),
   }
 }

@@ -67,8 +67,10 @@ export async function behind(admin: platformatic.Admin, { group, topics }: Subsc
     ),
   )
   return [...highs].reduce((sum, [place, high]) => {
-    const at = reached.get(place) ?? -1n
-    return sum + high - (at < 0n ? (lows.get(place) ?? 0n) : at)
+    const [at, oldest] = [reached.get(place) ?? -1n, lows.get(place) ?? 0n]
+    // What was deleted before it was handled is nothing to wait for; nor is what a topic had that was made anew.
+    const from = at < oldest ? oldest : at
+    return sum + (high > from ? high - from : 0n)
   }, 0n)
 }
 

@@ -9,7 +9,12 @@ export async function platformaticBus(settings: KafkaSettings): Promise<Bus> {
   const module = await driver('@platformatic/kafka', () => import('@platformatic/kafka'))
   const base = options(settings)
   // Who publishes decides for how long to try.
-  const producer = new module.Producer({ ...base, retries: 0, partitioner: module.compatibilityPartitioner })
+  const producer = new module.Producer({
+    ...base,
+    requestTimeout: patienceMs,
+    retries: 0,
+    partitioner: module.compatibilityPartitioner,
+  })
 
   return {
     ensure: (topics) => withAdmin(new module.Admin(base), (admin) => createTopics(admin, topics)),

@@ -13,14 +13,23 @@ export interface Cursor {
   readonly offset: number
 }
 
+/** One line, LF removed; or half a megabyte of damage in which there is no LF. */
+export interface Piece {
+  readonly bytes: Buffer
+  /** What it takes in the file. */
+  readonly sizeBytes: number
+}
+
 /** The segments of one gateway, read as a queue: what is written there waits to be carried on. */
 export interface Outbox {
   /** The place where reading was left off, or the oldest stream; undefined while there is none. */
   start(): Promise<Cursor | undefined>
-  /** Whole lines that follow, LF removed, half a megabyte at most; none at the end of a segment. */
-  read(cursor: Cursor): Promise<readonly Buffer[]>
+  /** Whole lines that follow, half a megabyte at most; none at the end of a segment. */
+  read(cursor: Cursor): Promise<readonly Piece[]>
   /** The next segment of the stream, or the next stream; undefined when the cursor is in the last. */
   next(cursor: Cursor): Promise<Cursor | undefined>
+  /** The stream after this one; undefined for the last. */
+  following(stream: string): Promise<string | undefined>
   /** Remembers a place, in one step. Not flushed: reading again from an older place does no harm. */
   save(cursor: Cursor): Promise<void>
   /** Bytes after a cursor. */
@@ -40,6 +49,7 @@ export function fileOutbox({ directory, gateway }: OutboxOptions): Outbox {
   const streams = path.join(directory, 'streams', gateway)
   const mark = path.join(directory, 'shipped', `${gateway}.json`)
   const files = nodeFiles()
+  let made: Promise<void> | undefined
 
   const ids = async (): Promise<readonly string[]> =>
     (await files.list(streams)).filter((name) => streamIdPattern.test(name))
@@ -47,13 +57,14 @@ export function fileOutbox({ directory, gateway }: OutboxOptions): Outbox {
     (await files.list(path.join(streams, stream)))
       .flatMap((name) => /^seg-(\d{8})\.log$/.exec(name)?.[1] ?? [])
       .map(Number)
+  const following = async (stream: string) => (await ids()).find((id) => id > stream)
   const begin = (stream: string): Cursor => ({ stream, segment: 1, offset: 0 })
   const place = ({ stream, segment }: Pick<Cursor, 'stream' | 'segment'>) =>
     path.join(streams, stream, segmentName(segment))
 
   return {
     async start() {
-      const saved = await readFile(mark, 'utf8').then(cursorOf, () => undefined)
+      const saved = await readFile(mark, 'utf8').then(cursorOf, missing)
       const all = await ids()
       if (saved !== undefined && all.includes(saved.stream)) return saved
       // What it named was deleted or moved away: on with what came after it.
@@ -71,15 +82,18 @@ export function fileOutbox({ directory, gateway }: OutboxOptions): Outbox {
         chunkBytesMax,
         cursor.offset,
       )
-      return wholeLines(buffer.subarray(0, bytesRead))
+      return piecesOf(buffer.subarray(0, bytesRead))
     },
     async next({ stream, segment }) {
-      if ((await segments(stream)).includes(segment + 1)) return { stream, segment: segment + 1, offset: 0 }
-      const following = (await ids()).find((id) => id > stream)
-      return following === undefined ? undefined : begin(following)
+      // Streams first: one that comes while segments are looked at must not hide the last segment before it.
+      const next = await following(stream)
+      const later = (await segments(stream)).find((number) => number > segment)
+      if (later !== undefined) return { stream, segment: later, offset: 0 }
+      return next === undefined ? undefined : begin(next)
     },
+    following,
     async save(cursor) {
-      await files.makeDirectory(path.dirname(mark))
+      await (made ??= files.makeDirectory(path.dirname(mark)))
       await writeFile(`${mark}.new`, JSON.stringify(cursor), { mode: 0o600 })
       await rename(`${mark}.new`, mark)
     },
@@ -94,11 +108,13 @@ export function fileOutbox({ directory, gateway }: OutboxOptions): Outbox {
   }
 }
 
-function wholeLines(bytes: Buffer): readonly Buffer[] {
-  const lines: Buffer[] = []
+function piecesOf(bytes: Buffer): readonly Piece[] {
+  const pieces: Piece[] = []
   for (let from = 0, end = bytes.indexOf(lf); end !== -1; from = end + 1, end = bytes.indexOf(lf, from))
-    lines.push(bytes.subarray(from, end))
-  return lines
+    pieces.push({ bytes: bytes.subarray(from, end), sizeBytes: end + 1 - from })
+  // No line is so long: whoever looks for its end would look for ever.
+  if (pieces.length === 0 && bytes.length === chunkBytesMax) return [{ bytes, sizeBytes: bytes.length }]
+  return pieces
 }
 
 const lf = 0x0a

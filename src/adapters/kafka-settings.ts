@@ -1,3 +1,5 @@
+import { setTimeout as wait } from 'node:timers/promises'
+
 /** How a Kafka cluster is reached, whichever driver does it. */
 export interface KafkaSettings {
   /** `host:port` each. */
@@ -33,6 +35,20 @@ export const handledAtOnceMax = 500
 /** Waits before trying again after so many failures, ms: doubled from a quarter of a second to thirty. */
 export function backoffMs(failures: number): number {
   return Math.min(30_000, 250 * 2 ** Math.min(failures, 10))
+}
+
+/** Attempts at a first connection: a cluster that has just started answers "not yet" for some seconds. */
+const firstAttempts = 6
+
+/** Tries until it works, for about eight seconds; then rejects with the last error. */
+export async function patiently<Made>(make: () => Promise<Made>): Promise<Made> {
+  for (let failures = 0; ; failures++)
+    try {
+      return await make()
+    } catch (error) {
+      if (failures + 1 === firstAttempts) throw error
+      await wait(backoffMs(failures))
+    }
 }
 
 /** The driver is not part of every installation: it is imported when a configuration names it. */

@@ -56,12 +56,14 @@ const noTickets: TicketRegister = {
 }
 
 /** How to open the bus that evidence is carried to; nothing where it stays in its files. */
-export function busOf(
+export async function busOf(
   { bus, evidence: { gateway } }: Config,
   secrets: Secrets,
   { report }: Surroundings,
-): Pick<GatewayOptions, 'openBus'> {
-  return bus.kind === 'file' ? {} : { openBus: () => openBus({ section: bus, gateway, secrets, report }) }
+): Promise<Pick<GatewayOptions, 'openBus'>> {
+  if (bus.kind === 'file') return {}
+  const password = bus.sasl && (await secrets.open('bus.sasl.password', bus.sasl.password))
+  return { openBus: () => openBus({ section: bus, gateway, report, ...(password && { password }) }) }
 }
 
 /** What becomes of spans. Rejects when a secret cannot be read. */

@@ -73,7 +73,7 @@ async function resolved(loaded: LoadedConfig, around: Surroundings): Promise<Gat
     ...(rollouts && { rollouts }),
     detector: { rules, lists, stages: config.detector.stages, ...(await baselineOf(config, around)) },
     sinks: await Promise.all(config.alerts.sinks.map((sink, index) => sinkOf(sink, `alerts.sinks.${index}`, secrets))),
-    ...busOf(config, secrets, around),
+    ...(await busOf(config, secrets, around)),
     telemetry: await telemetryOf(config, secrets),
     ...(config.admin.token && { adminToken: await secrets.open('admin.token', config.admin.token) }),
     secrets,

@@ -6,7 +6,7 @@ import type { KafkaSection } from '../config/bus-section.ts'
 import { evidenceTopics } from '../evidence/ship.ts'
 import type { Bus, TopicPlan } from '../ports/bus.ts'
 import type { JsonObject } from '../ports/json.ts'
-import type { Secrets } from './secrets.ts'
+import type { Secret } from '../ports/secret.ts'
 
 /** A bus as configured: evidence is carried to it. */
 export interface ConfiguredBus {
@@ -18,14 +18,14 @@ export interface ConfiguredBus {
 export interface BusParts {
   readonly section: KafkaSection
   readonly gateway: string
-  readonly secrets: Secrets
+  /** Of `sasl`. */
+  readonly password?: Secret
   readonly report: (line: JsonObject) => void
 }
 
-/** Opens the driver; connects to nothing yet. Rejects when the driver is not installed or a file or secret cannot be read. */
-export async function openBus({ section, gateway, secrets, report }: BusParts): Promise<ConfiguredBus> {
+/** Opens the driver; connects to nothing yet. Rejects when the driver is not installed or a file cannot be read. */
+export async function openBus({ section, gateway, password, report }: BusParts): Promise<ConfiguredBus> {
   const { driver, brokers, tls, sasl, createTopics, partitions, replicas } = section
-  const password = sasl && (await secrets.open('bus.sasl.password', sasl.password))
   const settings: KafkaSettings = {
     brokers,
     clientId: `sluicegate-${gateway}`,

@@ -1,5 +1,6 @@
-import type { Cursor, Outbox } from '../adapters/evidence-outbox-file.ts'
+import type { Cursor, Outbox, Piece } from '../adapters/evidence-outbox-file.ts'
 import { parseLine } from '../evidence/chain.ts'
+import { readRecord } from '../evidence/dangling.ts'
 import type { EvidenceRecord } from '../evidence/record.ts'
 import { packer, type Packer, type Shipment } from '../evidence/ship.ts'
 import type { Bus, TopicPlan } from '../ports/bus.ts'
@@ -9,7 +10,7 @@ import type { EvidenceLog, Receipt } from '../ports/evidence-log.ts'
 export interface ShippingState {
   /** Why nothing gets through, or undefined. */
   readonly problem?: string
-  /** Age of the oldest durable record that the bus does not have, milliseconds. */
+  /** How long durable records have waited for the bus, milliseconds; while nothing gets through, since when. */
   readonly lagMs: number
 }
 
@@ -52,23 +53,22 @@ const farewellMs = 5_000
 export function shipping(parts: ShippingParts): Shipping {
   const { outbox, bus, nowMs } = parts
   const closing = new AbortController()
-  const marks = durableMarks()
+  const marks = durableMarks(nowMs)
   const arrivals = arrivalBoard()
   let wake = Promise.withResolvers<void>()
-  let problem: string | undefined
+  let trouble: { readonly why: string; readonly sinceMs: number } | undefined
   let oldestMs: number | undefined
   let cursor: Cursor | undefined
-  let packing: { readonly stream: string; readonly packer: Packer } | undefined
+  let packing: { readonly stream: string; readonly packer: Packer; readonly pinned: number } | undefined
   let topicsMade = false
-  let stopAtMs = Number.POSITIVE_INFINITY
   let running: Promise<void> = Promise.resolve()
 
   async function run(): Promise<void> {
-    for (let failures = 0; nowMs() < stopAtMs;)
+    for (let failures = 0; ;)
       try {
         wake = Promise.withResolvers()
         const moved = await step()
-        ;[failures, problem] = [0, undefined]
+        ;[failures, trouble] = [0, undefined]
         if (moved) continue
         oldestMs = undefined
         if (closing.signal.aborted) return
@@ -81,8 +81,8 @@ export function shipping(parts: ShippingParts): Shipping {
   }
 
   function failing(why: string): void {
-    if (problem === undefined) parts.report({ level: 'warn', bus: `evidence waits to be carried on: ${why}` })
-    problem = why
+    if (trouble === undefined) parts.report({ level: 'warn', bus: `evidence waits to be carried on: ${why}` })
+    trouble = { why, sinceMs: trouble?.sinceMs ?? nowMs() }
   }
 
   /** Carries on one chunk, or moves to the next segment. False when there is nothing to carry. */
@@ -97,11 +97,13 @@ export function shipping(parts: ShippingParts): Shipping {
 
   /** What there is to carry at a cursor; undefined for nothing, be it that nothing is there or that it is not durable yet. */
   async function pack(at: Cursor): Promise<Packed | undefined> {
-    const lines = await outbox.read(at)
-    if (lines.length === 0) return undefined
-    const shipment = (await packerOf(at.stream)).pack(lines, marks.durable(at.stream))
+    const pieces = await outbox.read(at)
+    if (pieces.length === 0) return undefined
+    const { packer: own, pinned } = await packingOf(at.stream)
+    const lines = pieces.map(({ bytes }) => bytes)
+    const shipment = own.pack(lines, marks.durable(at.stream) ?? pinned)
     if (shipment.lines === 0) return undefined
-    const sizeBytes = lines.slice(0, shipment.lines).reduce((sum, { length }) => sum + length + 1, 0)
+    const sizeBytes = pieces.slice(0, shipment.lines).reduce((sum, piece) => sum + piece.sizeBytes, 0)
     return { shipment, sizeBytes }
   }
 
@@ -122,15 +124,35 @@ export function shipping(parts: ShippingParts): Shipping {
     topicsMade = true
     await bus.publish(shipment.records)
     cursor = { ...at, offset: at.offset + sizeBytes }
-    arrivals.arrived(at.stream, shipment.nextSeq)
+    marks.arrived(at.stream, shipment.size)
+    arrivals.arrived(at.stream, shipment.size)
     parts.sent(shipment.lines)
-    await outbox.save(cursor)
+    await outbox.save(cursor).catch(unsaved)
   }
 
-  async function packerOf(stream: string): Promise<Packer> {
-    if (packing?.stream !== stream)
-      packing = { stream, packer: packer(stream, kidOf(await outbox.read({ stream, segment: 1, offset: 0 }))) }
-    return packing.packer
+  /** What is sent again after the next start is dropped by whoever reads. */
+  const unsaved = (error: Error) =>
+    parts.report({ level: 'warn', bus: `how far evidence was carried cannot be saved: ${error.message}` })
+
+  async function packingOf(stream: string) {
+    if (packing?.stream === stream) return packing
+    const kid = kidOf(await outbox.read({ stream, segment: 1, offset: 0 }))
+    const found = { stream, packer: packer(stream, kid), pinned: await pinnedSize(stream) }
+    // The opening of a stream may be on its way to the disk: then its key is looked for again.
+    if (kid !== '') packing = found
+    return found
+  }
+
+  /** Of a stream of an earlier process its successor says how much was durable; none of this process needs that. */
+  async function pinnedSize(stream: string): Promise<number> {
+    if (marks.isOwn(stream)) return 0
+    const next = await outbox.following(stream)
+    const opening = next === undefined ? [] : await outbox.read({ stream: next, segment: 1, offset: 0 })
+    const { id, size } = (recordIn(opening[0])?.ext?.['prevStream'] ?? {}) as {
+      readonly id?: string
+      readonly size?: number
+    }
+    return id === stream && Number.isSafeInteger(size) ? (size as number) : Number.MAX_SAFE_INTEGER
   }
 
   return {
@@ -138,17 +160,19 @@ export function shipping(parts: ShippingParts): Shipping {
       marks.follow(log, () => wake.resolve())
       running = run()
     },
-    state: () => ({
-      ...(problem !== undefined && { problem }),
-      lagMs: oldestMs === undefined ? 0 : Math.max(0, nowMs() - oldestMs),
-    }),
+    state() {
+      const since = [trouble?.sinceMs, oldestMs, marks.pendingSinceMs()].filter((ms) => ms !== undefined)
+      const lagMs = since.length === 0 ? 0 : Math.max(0, nowMs() - Math.min(...since))
+      return { ...(trouble && { problem: trouble.why }), lagMs }
+    },
     behindBytes: async () => (cursor === undefined ? 0 : outbox.behind(cursor)),
     shipped: arrivals.wait,
     async close() {
-      stopAtMs = nowMs() + farewellMs
       closing.abort()
       wake.resolve()
-      await running
+      const over = new AbortController()
+      await Promise.race([running, parts.sleep(farewellMs, over.signal)])
+      over.abort()
       await bus.close()
     },
   }
@@ -160,22 +184,33 @@ interface Packed {
   readonly sizeBytes: number
 }
 
-/** How many records of each stream are durable. */
-function durableMarks() {
+/** How many records of each stream of this process are durable, and since when some of them wait. */
+function durableMarks(nowMs: () => number) {
   const sizes = new Map<string, number>()
   let own: string | undefined
+  let newest = { stream: '', size: 0 }
+  let pendingSinceMs: number | undefined
   return {
     /** Streams from this one on are written by this process: of them only what the log tells is durable. */
     follow(log: EvidenceLog, told: () => void): void {
       own = log.stream
       log.follow(({ stream, seq }) => {
+        newest = { stream, size: seq + 1 }
         sizes.set(stream, seq + 1)
+        pendingSinceMs ??= nowMs()
         told()
       })
     },
-    /** A stream of an earlier process is durable as it stands: recovery has cut what was not. */
-    durable: (stream: string): number =>
-      sizes.get(stream) ?? (own !== undefined && stream < own ? Number.MAX_SAFE_INTEGER : 0),
+    isOwn: (stream: string): boolean => own === undefined || stream >= own,
+    /** Undefined for a stream of an earlier process. */
+    durable: (stream: string): number | undefined =>
+      sizes.get(stream) ?? (own !== undefined && stream < own ? undefined : 0),
+    /** While records come all the time some always wait: the newest that has arrived tells that those before it have. */
+    arrived(stream: string, size: number): void {
+      const isAll = stream === newest.stream && size >= newest.size
+      if (stream >= (own ?? '')) pendingSinceMs = isAll ? undefined : nowMs()
+    },
+    pendingSinceMs: () => pendingSinceMs,
     forgetBefore(stream: string): void {
       for (const older of sizes.keys()) if (older < stream) sizes.delete(older)
     },
@@ -199,12 +234,15 @@ function arrivalBoard() {
   }
 }
 
-/** The key that signs a stream's records, or its checkpoints where records are not signed. */
-function kidOf(lines: readonly Buffer[]): string {
-  const introduced = lines.flatMap((line) => {
-    const parsed = parseLine(line)
-    const record = parsed.kind === 'record' ? (JSON.parse(parsed.text) as EvidenceRecord) : undefined
-    return record?.type === 'key.introduce' ? [record.ext as { readonly kid: string; readonly purpose: string }] : []
-  })
-  return (introduced.find(({ purpose }) => purpose === 'record') ?? introduced[0])?.kid ?? ''
+/** The key that signs a stream's records, or its checkpoints where records are not signed; empty where that cannot be read. */
+function kidOf(pieces: readonly Piece[]): string {
+  const introduced = pieces.map(recordIn).filter((record) => record?.type === 'key.introduce')
+  const one = introduced.find((record) => record?.ext?.['purpose'] === 'record') ?? introduced[0]
+  const kid = one?.ext?.['kid']
+  return typeof kid === 'string' ? kid : ''
+}
+
+function recordIn(piece: Piece | undefined): EvidenceRecord | undefined {
+  const parsed = piece && parseLine(piece.bytes)
+  return parsed?.kind === 'record' ? readRecord(parsed.text) : undefined
 }

@@ -23,7 +23,7 @@ export interface KafkaSection {
   readonly replicas: number
 }
 
-const broker = z.string().regex(/^(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\]):\d{1,5}$/, 'must be "host:port"')
+const broker = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9.-]*:[1-9]\d{0,4}$/, 'must be "host:port"')
 
 /** The schema of `bus`. In production a cluster is spoken to over TLS, and keeps three copies. */
 export function busSection(place: Place): z.ZodType<BusSection> {

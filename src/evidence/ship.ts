@@ -32,8 +32,8 @@ export interface Shipment {
   readonly records: readonly BusRecord[]
   /** Lines taken, which are fewer than given when the rest is not durable yet. */
   readonly lines: number
-  /** Number of the first record that is not in it. */
-  readonly nextSeq: number
+  /** Records of the stream up to its end. */
+  readonly size: number
   /** `tsMs` of its oldest record. */
   readonly oldestMs?: number
 }
@@ -41,8 +41,9 @@ export interface Shipment {
 /** One stream, as far as it was packed. Begins at its genesis or where somebody left off. */
 export interface Packer {
   /**
-   * Packs whole lines, LF removed, up to the first that is not durable: `durableSize` is how many records of the stream
-   * are, `Number.MAX_SAFE_INTEGER` for all. A damaged line goes as it stands, for whoever verifies to find, unless it may still be on its way to the disk.
+   * Packs whole lines, LF removed, up to the last that is durable: `durableSize` is how many records of the stream are,
+   * `Number.MAX_SAFE_INTEGER` for all there are. A stream is written in order, so whatever stands before a durable line is there
+   * too: a damaged line goes as it stands, for whoever verifies to find.
    */
   pack(lines: readonly Uint8Array[], durableSize: number): Shipment
 }
@@ -52,51 +53,44 @@ export interface Packer {
  * verifies what was signed; headers repeat what routes it, and hold no personal data.
  */
 export function packer(stream: string, kid: string): Packer {
-  function packed(line: Uint8Array, durableSize: number): PackedLine | undefined {
-    const parsed = parseLine(line)
-    const record = parsed.kind === 'record' ? routed(parsed.text) : undefined
-    if (record !== undefined)
-      return record.seq < durableSize
-        ? { records: [recordOf(line, record)], seq: record.seq, tsMs: record.tsMs }
-        : undefined
-    const note = parsed.kind === 'checkpoint' ? parseNote(parsed.note) : undefined
-    if (note !== undefined) return note.size <= durableSize ? { records: checkpointOf(line, note.size) } : undefined
-    const damaged = carrying(topics.records, line, { type: 'malformed', kid })
-    return durableSize === Number.MAX_SAFE_INTEGER ? { records: [damaged] } : undefined
-  }
-
-  function recordOf(line: Uint8Array, { type, seq, traceId, tenant, session }: Routed): BusRecord {
-    const routed = { ...(traceId && { traceId }), ...(tenant && { tenant }), ...(session && { session }) }
-    return carrying(topics.records, line, { type, seq: String(seq), kid, ...routed })
-  }
-
-  /** In its place among the records, and on a topic where the newest of each stream is kept. */
-  function checkpointOf(line: Uint8Array, size: number): readonly BusRecord[] {
-    const headers = { type: 'checkpoint', seq: String(size), kid }
-    return [topics.records, topics.checkpoints].map((topic) => carrying(topic, line, headers))
-  }
-
   const carrying = (topic: string, line: Uint8Array, headers: BusRecord['headers']): BusRecord => ({
     topic,
     key: stream,
     value: Buffer.from(line),
-    headers,
+    headers: { ...headers, ...(kid !== '' && { kid }) },
   })
+
+  function packed(line: Uint8Array): PackedLine {
+    const parsed = parseLine(line)
+    const record = parsed.kind === 'record' ? routed(parsed.text) : undefined
+    if (record !== undefined) return { records: [recordOf(line, record)], upTo: record.seq + 1, tsMs: record.tsMs }
+    const note = parsed.kind === 'checkpoint' ? parseNote(parsed.note) : undefined
+    if (note !== undefined) return { records: checkpointOf(line, note.size), upTo: note.size }
+    return { records: [carrying(topics.records, line, { type: 'malformed' })] }
+  }
+
+  function recordOf(line: Uint8Array, { type, seq, traceId, tenant, session }: Routed): BusRecord {
+    const where = { ...(traceId && { traceId }), ...(tenant && { tenant }), ...(session && { session }) }
+    return carrying(topics.records, line, { type, seq: String(seq), ...where })
+  }
+
+  /** In its place among the records, and on a topic of its own, which is short. */
+  function checkpointOf(line: Uint8Array, size: number): readonly BusRecord[] {
+    const headers = { type: 'checkpoint', seq: String(size) }
+    return [topics.records, topics.checkpoints].map((topic) => carrying(topic, line, headers))
+  }
 
   return {
     pack(lines, durableSize) {
-      const taken: PackedLine[] = []
-      for (const line of lines) {
-        const one = packed(line, durableSize)
-        if (one === undefined) break
-        taken.push(one)
-      }
-      const numbered = taken.filter((one) => one.seq !== undefined)
-      const oldestMs = numbered[0]?.tsMs
+      const all = lines.map(packed)
+      const isDurable = ({ upTo }: PackedLine) => upTo !== undefined && upTo <= durableSize
+      const end = durableSize === Number.MAX_SAFE_INTEGER ? all.length : all.findLastIndex(isDurable) + 1
+      const taken = all.slice(0, end)
+      const oldestMs = taken.find(({ tsMs }) => tsMs !== undefined)?.tsMs
       return {
         records: taken.flatMap(({ records }) => records),
         lines: taken.length,
-        nextSeq: (numbered.at(-1)?.seq ?? -1) + 1,
+        size: taken.findLast(isDurable)?.upTo ?? 0,
         ...(oldestMs !== undefined && { oldestMs }),
       }
     },
@@ -105,8 +99,9 @@ export function packer(stream: string, kid: string): Packer {
 
 interface PackedLine {
   readonly records: readonly BusRecord[]
-  /** Absent for checkpoints. */
-  readonly seq?: number
+  /** Records of the stream up to and with this line; absent for one that is damaged. */
+  readonly upTo?: number
+  /** Of records alone. */
   readonly tsMs?: number
 }
 

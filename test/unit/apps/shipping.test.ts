@@ -1,11 +1,14 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 import { describe, expect, it, vi } from 'vitest'
 import { fileOutbox } from '../../../src/adapters/evidence-outbox-file.ts'
+import { nodeFiles, type Files } from '../../../src/adapters/files.ts'
 import type { FileEvidenceLogOptions } from '../../../src/adapters/evidence-log-file.ts'
 import { shipping, type ShippingParts } from '../../../src/apps/shipping.ts'
-import { evidenceTopics, topics } from '../../../src/evidence/ship.ts'
+import { evidenceTopics, packer, topics } from '../../../src/evidence/ship.ts'
 import type { BusRecord } from '../../../src/ports/bus.ts'
+import { testClock } from '../../support/clock.ts'
 import { denial, openTestLog, temporary } from '../../support/evidence.ts'
 
 const patience = { timeout: 30_000, interval: 10 }
@@ -38,7 +41,8 @@ function open(directory: string, more: Partial<ShippingParts> = {}) {
     bus,
     topics: evidenceTopics(3, 1),
     nowMs: () => Date.now(),
-    sleep: () => new Promise((resolve) => setTimeout(resolve, 5)),
+    // Fast between attempts; as long as asked when it says goodbye.
+    sleep: (ms, signal) => setTimeout(ms === 5_000 ? ms : 5, undefined, { signal }).catch(() => undefined),
     report: ({ bus: line }) => reports.push(line),
     sent: () => undefined,
     ...more,
@@ -57,6 +61,25 @@ function written(directory: string): readonly string[] {
 
 const values = (records: readonly BusRecord[], topic: string = topics.records) =>
   records.filter((record) => record.topic === topic).map(({ value }) => value.toString())
+
+describe('the lines of a stream', () => {
+  it('are packed up to the last that is durable, and no further', async () => {
+    using place = temporary()
+    const log = await openTestLog({ directory: place.directory })
+    for (const name of ['a', 'b', 'c']) await log.append(denial(name))
+    await log.close()
+    const lines = written(place.directory).map((line) => Buffer.from(line))
+    const { pack } = packer(log.stream, 'kid')
+    const records = lines.filter((line) => line[0] === 0x7b).length
+    for (let durable = 0; durable <= records; durable++) {
+      const { lines: taken, size } = pack(lines, durable)
+      expect(size).toBe(durable)
+      expect(lines.slice(0, taken).filter((line) => line[0] === 0x7b)).toHaveLength(durable)
+    }
+    expect(pack(lines, Number.MAX_SAFE_INTEGER).lines).toBe(lines.length)
+    expect(pack(lines, records).lines).toBe(lines.length)
+  })
+})
 
 describe('evidence on its way to the bus', () => {
   const logIn = (directory: string, more: Partial<FileEvidenceLogOptions> = {}) =>
@@ -139,48 +162,69 @@ describe('evidence on its way to the bus', () => {
     expect([...new Set([...values(bus.taken), ...values(second.bus.taken)])]).toEqual(written(place.directory))
   })
 
-  it('shows nobody what is not durable', async () => {
+  it('carries what is damaged as it stands, once something after it is durable', async () => {
     using place = temporary()
-    const log = await logIn(place.directory)
+    const log = await logIn(place.directory, { segmentBytesMax: 1_000_000 })
     const { bus, carried } = open(place.directory)
     carried.begin(log)
     await carried.shipped(await log.append(denial('one')))
-    const before = values(bus.taken).length
-    const streams = join(place.directory, 'streams', 'gw-1')
-    const file = join(streams, log.stream, 'seg-00000001.log')
-    const line =
-      readFileSync(file, 'utf8')
-        .split('\n')
-        .findLast((one) => one.startsWith('{')) ?? ''
-    // As bytes stand that were written and not flushed.
-    writeFileSync(file, `${line.replace(/"seq":\d+/, '"seq":999')}\n`, { flag: 'a' })
-    await log.append(denial('two'))
-    await new Promise((resolve) => setTimeout(resolve, 100))
-    expect(values(bus.taken).filter((one) => one.includes('"seq":999'))).toEqual([])
-    expect(values(bus.taken).length).toBe(before)
+    const file = join(place.directory, 'streams', 'gw-1', log.stream, 'seg-00000001.log')
+    writeFileSync(file, '{"seq":999}\t\nno line at all\n', { flag: 'a' })
+    await carried.shipped(await log.append(denial('two')))
     await log.close()
     await carried.close()
+    expect(values(bus.taken)).toEqual(written(place.directory))
+    expect(values(bus.taken)).toContain('no line at all')
   })
 
-  it('goes on with the next stream when one failed, without what it told nobody', async () => {
+  it('is not held up by a stream whose very beginning is damaged', async () => {
     using place = temporary()
-    const log = await logIn(place.directory, { keyLifeMs: 60_000 })
+    const first = await logIn(place.directory)
+    await first.close()
+    const file = join(place.directory, 'streams', 'gw-1', first.stream, 'seg-00000001.log')
+    const log = await logIn(place.directory)
+    writeFileSync(file, readFileSync(file, 'utf8').replace('{', '!').replace('"key.introduce"', '"key.introduce'))
+    const { bus, carried } = open(place.directory)
+    carried.begin(log)
+    await carried.shipped(await log.append(denial('two')))
+    await log.close()
+    await carried.close()
+    expect(values(bus.taken)).toEqual(written(place.directory))
+  })
+
+  it('follows a log to its next stream when keys grow old, and when a disk fails', async () => {
+    using place = temporary()
+    const clock = testClock()
+    const failing = { now: false }
+    const files: Files = {
+      ...nodeFiles(),
+      async create(file) {
+        const handle = await nodeFiles().create(file)
+        const datasync = () => (failing.now ? Promise.reject(new Error('EIO')) : handle.datasync())
+        return { write: (bytes) => handle.write(bytes), datasync, close: () => handle.close() }
+      },
+    }
+    const log = await logIn(place.directory, { clock, files, keyLifeMs: 60_000, reopenMs: 0 })
     const { bus, carried } = open(place.directory)
     carried.begin(log)
     await log.append(denial('one'))
+    clock.advance(120_000)
+    await log.append(denial('two'))
+    const second = log.stream
+    failing.now = true
+    await expect(log.append(denial('told to nobody'))).rejects.toThrow()
+    failing.now = false
+    await carried.shipped(await log.append(denial('three')))
+    expect(log.stream).not.toBe(second)
     await log.close()
     await carried.close()
-    const file = join(place.directory, 'streams', 'gw-1', log.stream, 'seg-00000001.log')
-    writeFileSync(file, 'torn', { flag: 'a' })
-    const again = await logIn(place.directory)
-    const second = open(place.directory)
-    second.carried.begin(again)
-    const receipt = await again.append(denial('two'))
-    await second.carried.shipped(receipt)
-    expect(values([...bus.taken, ...second.bus.taken])).not.toContain('torn')
-    expect(second.bus.taken.every(({ key }) => key === again.stream)).toBe(true)
-    await again.close()
-    await second.carried.close()
+    const unacknowledged = written(place.directory).filter((line) => line.includes('req-told to nobody'))
+    expect(unacknowledged).toHaveLength(1)
+    const carriedLines = values(bus.taken)
+    expect(carriedLines.filter((line) => line.includes('req-told'))).toEqual([])
+    for (const name of ['one', 'two', 'three'])
+      expect(carriedLines.filter((line) => line.includes(`"req":"req-${name}"`))).toHaveLength(1)
+    expect(new Set(bus.taken.map(({ key }) => key)).size).toBe(3)
   })
 
   it('begins anew, without harm, when its mark is lost or means nothing', async () => {

@@ -3,7 +3,7 @@ import { busSection } from '../../../src/config/bus-section.ts'
 
 const parse = (mode: 'development' | 'production', bus: object) =>
   busSection({ mode, directory: '/etc/sluicegate' }).safeParse(bus)
-const kafka = { kind: 'kafka', brokers: ['kafka-1.example:9093', '[::1]:9093'] }
+const kafka = { kind: 'kafka', brokers: ['kafka-1.example:9093', '127.0.0.1:9093'] }
 
 describe('the bus', () => {
   it('is the files alone unless somebody names a cluster', () => {
