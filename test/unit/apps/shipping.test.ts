@@ -2,14 +2,16 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { describe, expect, it, vi } from 'vitest'
-import { fileOutbox } from '../../../src/adapters/evidence-outbox-file.ts'
+import { fileOutbox, type Cursor } from '../../../src/adapters/evidence-outbox-file.ts'
 import { nodeFiles, type Files } from '../../../src/adapters/files.ts'
 import type { FileEvidenceLogOptions } from '../../../src/adapters/evidence-log-file.ts'
 import { shipping, type ShippingParts } from '../../../src/apps/shipping.ts'
 import { evidenceTopics, packer, topics } from '../../../src/evidence/ship.ts'
 import type { BusRecord } from '../../../src/ports/bus.ts'
+import type { Receipt } from '../../../src/ports/evidence-log.ts'
 import { testClock } from '../../support/clock.ts'
 import { denial, openTestLog, temporary } from '../../support/evidence.ts'
+import { until } from '../../support/until.ts'
 
 const patience = { timeout: 30_000, interval: 10 }
 
@@ -175,6 +177,69 @@ describe('evidence on its way to the bus', () => {
     await carried.close()
     expect(values(bus.taken)).toEqual(written(place.directory))
     expect(values(bus.taken)).toContain('no line at all')
+  })
+
+  it('wakes up for what comes after a rest', async () => {
+    using place = temporary()
+    const log = await logIn(place.directory)
+    const reads = { count: 0 }
+    const real = outboxOf(place.directory)
+    const outbox = { ...real, next: (at: Cursor) => ((reads.count += 1), real.next(at)) }
+    const { carried } = open(place.directory, { outbox })
+    carried.begin(log)
+    await carried.shipped(await log.append(denial('one')))
+    // It looks for a next place once it has found nothing more, and then rests.
+    await until(() => reads.count > 0)
+    await setTimeout(20)
+    await carried.shipped(await log.append(denial('two')))
+    await log.close()
+    await carried.close()
+  })
+
+  it('leaves nothing behind that became durable while it looked for the next stream', async () => {
+    using place = temporary()
+    const clock = testClock()
+    const log = await logIn(place.directory, { clock, keyLifeMs: 60_000, segmentBytesMax: 1_000_000 })
+    const real = outboxOf(place.directory)
+    const later = Promise.withResolvers<Receipt>()
+    let asked = false
+    const next = async (at: Cursor) => {
+      if (asked) return real.next(at)
+      asked = true
+      await log.append(denial('late'))
+      clock.advance(120_000)
+      later.resolve(await log.append(denial('in the next stream')))
+      return real.next(at)
+    }
+    const { bus, carried } = open(place.directory, { outbox: { ...real, next } })
+    carried.begin(log)
+    await log.append(denial('one'))
+    await carried.shipped(await later.promise)
+    await log.close()
+    await carried.close()
+    expect(values(bus.taken)).toEqual(written(place.directory))
+  })
+
+  it('carries of an earlier process no more than the stream after it says was durable', async () => {
+    using place = temporary()
+    const first = await logIn(place.directory, { segmentBytesMax: 1_000_000 })
+    await first.append(denial('one'))
+    await first.close()
+    const log = await logIn(place.directory)
+    const file = join(place.directory, 'streams', 'gw-1', first.stream, 'seg-00000001.log')
+    const record =
+      readFileSync(file, 'utf8')
+        .split('\n')
+        .findLast((line) => line.startsWith('{')) ?? ''
+    const surplus = record.replace(/"seq":\d+/, '"seq":4711')
+    writeFileSync(file, `${surplus}\n`, { flag: 'a' })
+    const { bus, carried } = open(place.directory)
+    carried.begin(log)
+    await carried.shipped(await log.append(denial('two')))
+    await log.close()
+    await carried.close()
+    expect(surplus).toContain('"seq":4711')
+    expect(values(bus.taken)).toEqual(written(place.directory).filter((line) => line !== surplus))
   })
 
   it('is not held up by a stream whose very beginning is damaged', async () => {
